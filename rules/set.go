@@ -17,6 +17,8 @@ type Set struct {
 	Templates  map[string]*Template // by name
 	Rules      []Rule               // in order, first match wins
 	Branches   []Branch             // [[reply]], in order
+
+	index lineIndex
 }
 
 // Business is one business: a name, a time zone and a region that lines belong to.
@@ -54,11 +56,12 @@ type Policy struct {
 	Regions         []string // empty = any
 	ValidateNumbers bool
 	Exclude         []string // E.164 numbers, or prefixes ending in *
-	TestNumbers     []string // E.164
+	TestNumbers     []string // E.164: texted every time
+	Transliterate   bool     // characters that force UCS-2 are replaced by their nearest in the GSM alphabet
 	GiveUpAfter     time.Duration
 	Quiet           Quiet
 	QuietAction     QuietAction
-	MaxUnreplied    int
+	MaxUnreplied    int // this and the four limits below: 0 = no limit
 	PerBlockHour    int
 	PerLineHour     int
 	PerHour         int
