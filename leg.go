@@ -1,0 +1,267 @@
+package textback
+
+import (
+	"slices"
+	"time"
+)
+
+// maxFacts bounds what is kept of one leg. A call of a large dialplan has some fifty; a caller who goes round in a menu for an
+// hour has many, of which the oldest stages are let go.
+const maxFacts = 400
+
+// leg is what is known about one leg: a set of events, kept in the order of the PBX's clock. What is asked of it is read from
+// the set, so that it cannot depend on the order in which the events came. The tracker's goroutine owns it.
+type leg struct {
+	id    string
+	group *group
+	facts []Event
+	seen  time.Time // when the last event of it came
+	gone  *gone     // it was known before a gap of the link and is not there after it
+	swept bool
+	// pruned: facts were let go; a stage may be missing.
+	pruned bool
+}
+
+// gone is the end of a leg that was not seen.
+type gone struct {
+	at        time.Time // by the PBX's clock, as well as we can tell
+	seen      time.Time
+	restarted bool
+}
+
+// add puts an event into the set and tells whether it is new. outOfOrder: a later one had come already.
+func (l *leg) add(e *Event) (fresh, outOfOrder bool) {
+	i, found := slices.BinarySearchFunc(l.facts, e, func(f Event, e *Event) int { return compareEvents(&f, e) })
+	if found {
+		return false, false
+	}
+	if len(l.facts) >= maxFacts && !l.prune() {
+		return false, false
+	} else if l.pruned {
+		i, _ = slices.BinarySearchFunc(l.facts, e, func(f Event, e *Event) int { return compareEvents(&f, e) })
+	}
+	outOfOrder = i < len(l.facts) && !e.At.IsZero()
+	l.facts = slices.Insert(l.facts, i, *e)
+	return true, outOfOrder
+}
+
+// prune lets the oldest stage go, or else the oldest bridge or dial: beginning, answer and end are never let go.
+func (l *leg) prune() bool {
+	for _, may := range []func(EventKind) bool{
+		func(k EventKind) bool { return k == StageEntered || k == StageEnded || k == LegFact },
+		func(k EventKind) bool { return k == LegDialled || k == LegRinging },
+		func(k EventKind) bool {
+			return k == LegLeft || k == LegJoined || k == LegLinked || k == HangupRequested
+		},
+	} {
+		for i := range l.facts {
+			if may(l.facts[i].Kind) {
+				l.facts = slices.Delete(l.facts, i, i+1)
+				l.pruned = true
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// info is what was known about the leg when it came into being, or the best substitute.
+func (l *leg) info() *LegInfo {
+	var best *LegInfo
+	for i := range l.facts {
+		f := &l.facts[i]
+		if f.Kind == LegCreated && f.Info != nil && (best == nil || best.Found && !f.Info.Found) {
+			best = f.Info
+		}
+	}
+	return best
+}
+
+func (l *leg) kind() LegKind {
+	if in := l.info(); in != nil {
+		return in.Kind
+	}
+	for i := range l.facts {
+		if of := l.facts[i].Of; of != LegUnknown {
+			return of
+		}
+	}
+	return LegUnknown
+}
+
+func (l *leg) name() string {
+	if in := l.info(); in != nil && in.Name != "" {
+		return in.Name
+	}
+	return l.id
+}
+
+// first is the first fact of a kind, nil if there is none.
+func (l *leg) first(k EventKind) *Event {
+	for i := range l.facts {
+		if l.facts[i].Kind == k {
+			return &l.facts[i]
+		}
+	}
+	return nil
+}
+
+// begin is when the leg came into being; if that was not seen, the first thing that was.
+func (l *leg) begin() time.Time {
+	var found time.Time
+	for i := range l.facts {
+		f := &l.facts[i]
+		if f.Kind != LegCreated || f.At.IsZero() {
+			continue
+		}
+		if f.Info == nil || !f.Info.Found {
+			return f.At
+		}
+		if found.IsZero() || f.At.Before(found) {
+			found = f.At
+		}
+	}
+	if found.IsZero() {
+		for i := range l.facts {
+			if !l.facts[i].At.IsZero() {
+				return l.facts[i].At
+			}
+		}
+	}
+	return found
+}
+
+// end is the event of the leg's end, nil while it lives or if its end was not seen.
+func (l *leg) end() *Event { return l.first(LegEnded) }
+
+// ended tells whether the leg is over, seen or not.
+func (l *leg) ended() bool { return l.gone != nil || l.swept || l.end() != nil }
+
+// endAt is when the leg ended by the PBX's clock; ok is false while it lives.
+func (l *leg) endAt() (at time.Time, ok bool) {
+	if e := l.end(); e != nil {
+		return e.At, true
+	}
+	if l.gone != nil {
+		return l.gone.at, true
+	}
+	if l.swept {
+		return l.lastAt(), true
+	}
+	return time.Time{}, false
+}
+
+// lastAt is the time of the last fact by the PBX's clock.
+func (l *leg) lastAt() time.Time {
+	if len(l.facts) == 0 {
+		return time.Time{}
+	}
+	return l.facts[len(l.facts)-1].At
+}
+
+// answeredAt is when the leg was picked up; ok is false if it never was.
+func (l *leg) answeredAt() (at time.Time, ok bool) {
+	if f := l.first(LegAnswered); f != nil {
+		return f.At, true
+	}
+	return time.Time{}, false
+}
+
+// rangAt is when the leg began to ring.
+func (l *leg) rangAt() (at time.Time, ok bool) {
+	if f := l.first(LegRinging); f != nil {
+		return f.At, true
+	}
+	return time.Time{}, false
+}
+
+// others are the ids of the legs that stand in a relation to this one, in a fixed order.
+func (l *leg) others(k EventKind) []string {
+	var ids []string
+	for i := range l.facts {
+		if l.facts[i].Kind == k && !slices.Contains(ids, l.facts[i].Other) {
+			ids = append(ids, l.facts[i].Other)
+		}
+	}
+	return ids
+}
+
+// span is a time between two instants of the PBX's clock; a zero to is open.
+type span struct{ from, to time.Time }
+
+func (s span) open() bool { return s.to.IsZero() }
+
+// and is what two spans have in common; ok is false if they do not touch.
+func (s span) and(o span) (both span, ok bool) {
+	both = s
+	if o.from.After(both.from) {
+		both.from = o.from
+	}
+	if both.open() || !o.open() && o.to.Before(both.to) {
+		both.to = o.to
+	}
+	return both, both.open() || !both.to.Before(both.from)
+}
+
+// closed ends a span with the end of its leg. A leg that ended before the span began is a clock that went back: how long it
+// was is then not known, and an open span counts as long.
+func (l *leg) closed(s span) span {
+	at, ok := l.endAt()
+	if !ok || at.Before(s.from) {
+		return s
+	}
+	if s.open() || at.Before(s.to) {
+		s.to = at
+	}
+	return s
+}
+
+// stays are the times that the leg spent in each bridge in which people hear each other.
+func (l *leg) stays() map[string][]span {
+	var all map[string][]span
+	type state struct {
+		depth int
+		from  time.Time
+	}
+	in := make(map[string]*state)
+	for i := range l.facts {
+		f := &l.facts[i]
+		switch f.Kind {
+		case LegJoined:
+			if f.Holding {
+				continue
+			}
+			s := in[f.Other]
+			if s == nil {
+				s = new(state)
+				in[f.Other] = s
+			}
+			if s.depth == 0 {
+				s.from = f.At
+			} else if f.Found {
+				continue // read back while inside: no second stay
+			}
+			s.depth++
+		case LegLeft:
+			s := in[f.Other]
+			if s == nil || s.depth == 0 {
+				continue
+			}
+			if s.depth--; s.depth == 0 {
+				if all == nil {
+					all = make(map[string][]span)
+				}
+				all[f.Other] = append(all[f.Other], l.closed(span{s.from, f.At}))
+			}
+		}
+	}
+	for b, s := range in {
+		if s.depth > 0 {
+			if all == nil {
+				all = make(map[string][]span)
+			}
+			all[b] = append(all[b], l.closed(span{from: s.from}))
+		}
+	}
+	return all
+}
