@@ -1,9 +1,10 @@
 package configs
 
 import (
-	"regexp"
+	"net/netip"
 	"time"
 
+	"textback"
 	"textback/rules"
 )
 
@@ -75,28 +76,14 @@ type PBX struct {
 	TLSCA         string // PEM file of the authority that signed the certificate, "" for the system's; https only
 	TLSServerName string // name in the certificate, "" for the host of URL
 
-	Inbound     []string // contexts in which calls from outside arrive; * as wild card
-	Trunks      []string // endpoint names that are trunks, * as wild card; empty = any
-	LineFrom    []string // where the dialled number stands, in order
-	NoTextName  string   // channel variable that keeps a caller from being texted, "" for none
-	NoTextValue string   // with this value
-	Region      string   // how this PBX's numbers without + are read; "" = the business's
-	Rewrite     []Rewrite
-	Callback    *Callback // nil: this PBX makes no calls back
-}
-
-// Rewrite replaces what Match matches in a caller's or dialled number by With ($1 stands for a group).
-type Rewrite struct {
-	Match *regexp.Regexp
-	With  string
-}
-
-// RewriteNumber applies the PBX's rewrites in order.
-func (p *PBX) RewriteNumber(number string) string {
-	for _, r := range p.Rewrite {
-		number = r.Match.ReplaceAllString(number, r.With)
-	}
-	return number
+	Inbound     []string           // contexts in which calls from outside arrive; * as wild card
+	Trunks      []string           // endpoint names that are trunks, * as wild card; empty = any
+	LineFrom    []string           // where the dialled number stands, in order
+	NoTextName  string             // channel variable that keeps a caller from being texted, "" for none
+	NoTextValue string             // with this value
+	Region      string             // how this PBX's numbers without + are read; "" = the business's
+	Rewrite     []textback.Rewrite // on caller and dialled numbers, in order
+	Callback    *Callback          // nil: this PBX makes no calls back
 }
 
 // Callback tells how a PBX rings a member of staff and then the caller.
@@ -180,9 +167,9 @@ type HTTP struct {
 	Listen         string // host:port, "" switches it off
 	TLSCert        string // PEM files, "" for plain HTTP
 	TLSKey         string
-	Token          Secret   // bearer token of the reply call; unset switches that call off
-	TrustedProxies []string // CIDR; their X-Forwarded-For is believed
-	PerMinute      int      // requests a minute from one address
+	Token          Secret         // bearer token of the reply call, at least 16 characters; unset switches that call off
+	TrustedProxies []netip.Prefix // their X-Forwarded-For is believed
+	PerMinute      int            // requests a minute from one address
 }
 
 // Booking is one [[booking]]: a booking service whose webhooks are taken.
@@ -190,7 +177,7 @@ type Booking struct {
 	Service  string // "cal.com" or "calendly"
 	Path     string // on the HTTP listener, with a leading slash
 	Secret   Secret
-	Business string
+	Business string          // "" = told by the token or the number
 	Confirm  *rules.Template // text to the caller, nil for none
 }
 
