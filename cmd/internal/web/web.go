@@ -4,6 +4,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -42,6 +43,13 @@ type Booking struct {
 	Key      string   // the same for a repetition of the same event: service, id and event
 }
 
+// Errors by which OnReply chooses the answer's status; any other is a temporary failure (503).
+var (
+	ErrNoThread = errors.New("there is no such thread")
+	// ErrRefused is wrapped by an error whose words the caller may read: opted out, thread closed.
+	ErrRefused = errors.New("refused")
+)
+
 // Reply is what a person answers through the API.
 type Reply struct {
 	Thread uint64
@@ -59,10 +67,12 @@ type Options struct {
 	OnBooking func(ctx context.Context, b Booking) error
 	// OnReply queues the answer. Its error decides the status: see [ErrNoThread] and [ErrRefused].
 	OnReply func(ctx context.Context, r Reply) error
+	// OnRefused counts requests with a wrong signature or token; may be nil.
+	OnRefused func()
 	// Health is asked by /healthz; nil is healthy.
 	Health func(ctx context.Context) error
 
-	Log            *slog.Logger     // required; one line per refused request and minute at most for each address
+	Log            *slog.Logger     // one line "http-refused" per request with a wrong signature or token; nil logs nothing
 	Now            func() time.Time // time.Now unless given
 	TrustedProxies []netip.Prefix   // whose X-Forwarded-For is believed
 	PerMinute      int              // requests per address and minute; 60 unless given
