@@ -61,6 +61,9 @@ func (e *StatusError) Error() string { return e.Command + " refused: " + StatusN
 var (
 	// ErrDown: the link is not bound. Nothing was written.
 	ErrDown = errors.New("link is down")
+	// ErrSilent: the link is bound, but the message centre leaves submits unanswered; now and then one is tried. Nothing
+	// was written. It is an ErrDown.
+	ErrSilent = fmt.Errorf("%w: the message centre does not answer submit_sm", ErrDown)
 	// ErrDraining: the link is being stopped and takes no more. Nothing was written.
 	ErrDraining = errors.New("link is stopping")
 	// ErrExpired: the validity of the text ended before it could be written. Nothing was written.
