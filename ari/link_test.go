@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -287,10 +288,10 @@ func TestAWrongPasswordIsToldOnceAndTriedSlowly(t *testing.T) {
 
 func TestAPBXThatIsNotThereIsTriedOftenAndToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dials := 0
+		var dials atomic.Int32
 		r := start(t, aritest.Options{}, func(o *Options) {
 			o.Dial = func(context.Context, string, string) (net.Conn, error) {
-				dials++
+				dials.Add(1)
 				return nil, errors.New("connection refused")
 			}
 		}, nil)
@@ -298,8 +299,8 @@ func TestAPBXThatIsNotThereIsTriedOftenAndToldOnce(t *testing.T) {
 		if got := r.said(); got != "unreachable" {
 			t.Errorf("statuses: %s", got)
 		}
-		if dials < 100 || dials > 200 {
-			t.Errorf("%d dials in ten minutes: a dead PBX must be noticed back within seconds, without hammering it", dials)
+		if n := dials.Load(); n < 100 || n > 200 {
+			t.Errorf("%d dials in ten minutes: a dead PBX must be noticed back within seconds, without hammering it", n)
 		}
 	})
 }
@@ -311,10 +312,10 @@ func TestASilentPeerDoesNotHoldTheLink(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dials := 0
+				var dials atomic.Int32
 				r := start(t, aritest.Options{}, func(o *Options) {
 					o.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
-						dials++
+						dials.Add(1)
 						here, there := net.Pipe()
 						go func() {
 							buf := make([]byte, 4096)
@@ -332,8 +333,8 @@ func TestASilentPeerDoesNotHoldTheLink(t *testing.T) {
 					}
 				}, nil)
 				time.Sleep(time.Minute)
-				if dials < 4 {
-					t.Errorf("%d dials in a minute", dials)
+				if dials.Load() < 4 {
+					t.Errorf("%d dials in a minute", dials.Load())
 				}
 				if got := r.said(); got != "unreachable" && got != "refused" {
 					t.Errorf("statuses: %s", got)
