@@ -1,6 +1,12 @@
 package store
 
 import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"textback"
@@ -37,4 +43,166 @@ type Contact struct {
 
 	// Also, if set, is called inside the transaction with the texts that were cancelled.
 	Also func(cancelled []textback.Text) []Delivery
+}
+
+// Decide reads the caller's history, asks fn, and writes the verdict and, for ReasonText, the claim and the queued text
+// (for ReasonShadow claim and counters apart): all in one transaction. It is idempotent by call id: a call that was
+// decided before returns the stored verdict and text, and fn is not called. fn must be quick and pure.
+func (s *Store) Decide(ctx context.Context, call textback.Call, k Keys, at time.Time,
+	fn func(textback.History) textback.Decision) (v textback.Verdict, text *textback.Text, err error) {
+	if !call.Missed() || call.ID == "" {
+		return v, nil, fmt.Errorf("decide call %q: only an ended missed call with an id gets a verdict", call.ID)
+	}
+	err = s.update(ctx, at, func(w *work) error {
+		v, text = textback.Verdict{}, nil
+		if old, ok := load[textback.Verdict](w, tCalls, callKey(call.ID)); ok {
+			v = old
+			if r, ok := w.text(v.TextID); ok {
+				text = &r.T
+			}
+			return nil
+		}
+		h := w.history(k)
+		if w.err != nil {
+			return w.err
+		}
+		v = textback.Verdict{Call: call, Decision: fn(h), At: at}
+		d := v.Decision
+		w.tally(at, CountMissed, call.Outcome.String(), d.Business, d.Line, 1)
+		switch d.Reason {
+		case textback.ReasonText:
+			r, err := w.missedCallText(v, k)
+			if err != nil {
+				return err
+			}
+			v.TextID, text = r.T.ID, &r.T
+		case textback.ReasonShadow:
+			w.claim(w.next("text"), v, k, true)
+		}
+		w.saveVerdict(v)
+		if k.Caller != "" {
+			w.put(tMissed, key(nil).str(k.Caller).str(k.Business).time(at).str(call.ID), nil)
+		}
+		if k.Also != nil {
+			w.enqueue(k.Also(v, text)...)
+		}
+		return nil
+	})
+	if err != nil {
+		return textback.Verdict{}, nil, fmt.Errorf("decide call %s: %w", call.ID, err)
+	}
+	return v, text, nil
+}
+
+func callKey(id string) []byte { return key(nil).str(id) }
+
+// saveVerdict writes a new verdict with its indexes.
+func (w *work) saveVerdict(v textback.Verdict) {
+	w.save(tCalls, callKey(v.Call.ID), v)
+	w.put(tCallsTime, key(nil).time(ended(v)).str(v.Call.ID), nil)
+	if p := party(v); p != "" {
+		w.put(tCallsParty, key(nil).str(p).time(ended(v)).str(v.Call.ID), nil)
+	}
+	w.tally(w.at, CountVerdict, v.Decision.Reason.String(), v.Decision.Business, v.Decision.Line, 1)
+}
+
+// ended is when the call ended, as reports sort it.
+func ended(v textback.Verdict) time.Time {
+	if v.Call.End.IsZero() {
+		return v.At
+	}
+	return v.Call.End
+}
+
+// party is the number under which a verdict is found.
+func party(v textback.Verdict) string {
+	if v.Decision.Caller != "" {
+		return v.Decision.Caller
+	}
+	return v.Call.Party.Number
+}
+
+// missedCallText claims the caller and queues the text.
+func (w *work) missedCallText(v textback.Verdict, k Keys) (*textRecord, error) {
+	d := v.Decision
+	if d.Caller == "" || d.Business == "" {
+		return nil, errors.New("a text needs a caller and a business")
+	}
+	token, err := newToken()
+	if err != nil {
+		return nil, err
+	}
+	r := w.newText(textback.Text{Kind: textback.MissedCallText, CallID: v.Call.ID, Business: d.Business, Line: d.Line, To: d.Caller,
+		From: d.From, SMPP: d.SMPP, Template: d.Template, Token: token, Due: d.Due, Held: d.Held, Expires: d.Expires})
+	w.put(tTokens, key(nil).str(token), key(nil).num(r.T.ID))
+	w.claim(r.T.ID, v, k, false)
+	return r, nil
+}
+
+func newToken() (string, error) {
+	b := make([]byte, 7) // 56 bits give eleven digits and a rest
+	if _, err := rand.Read(b); err != nil {
+		return "", fmt.Errorf("make a booking token: %w", err)
+	}
+	return strings.ToLower(base32.StdEncoding.EncodeToString(b)[:TokenLength]), nil
+}
+
+// Reached notes that a person was reached: queued missed-call texts of the caller of which nothing was written are
+// cancelled and their verdicts become recovered, their claims are given back, the missed counter starts anew, and an open
+// thread has its human response. It returns the cancelled texts.
+func (s *Store) Reached(ctx context.Context, c Contact, at time.Time) (cancelled []textback.Text, err error) {
+	if c.Caller == "" {
+		return nil, errors.New("reached: no number")
+	}
+	err = s.update(ctx, at, func(w *work) error {
+		cancelled = nil
+		for _, id := range w.claimed(c.Caller, c.Business) {
+			r, ok := w.text(id)
+			if !ok || r.T.Kind != textback.MissedCallText || r.T.State != textback.Queued || r.touched() {
+				continue
+			}
+			w.end(r, textback.Cancelled, "reached a person")
+			w.recovered(r.T.CallID)
+			cancelled = append(cancelled, r.T)
+		}
+		f := w.facts(c.Caller, c.Business)
+		f.Reached = later(f.Reached, at)
+		w.save(tCallers, callerKey(c.Caller, c.Business), f)
+		w.answeredThreads(c.Caller, c.Business)
+		if c.Count {
+			word := textback.Inbound.String()
+			if c.Call != nil {
+				word = c.Call.Direction.String()
+			}
+			w.tally(at, CountAnswered, word, c.Business, c.Line, 1)
+		}
+		if c.Also != nil {
+			w.enqueue(c.Also(cancelled)...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("note a reached caller: %w", err)
+	}
+	return cancelled, nil
+}
+
+// recovered turns a verdict that had queued a text.
+func (w *work) recovered(callID string) {
+	v, ok := load[textback.Verdict](w, tCalls, callKey(callID))
+	if !ok || v.Decision.Reason == textback.ReasonRecovered {
+		return
+	}
+	d := v.Decision
+	w.tally(v.At, CountVerdict, d.Reason.String(), d.Business, d.Line, -1)
+	w.tally(v.At, CountVerdict, textback.ReasonRecovered.String(), d.Business, d.Line, 1)
+	v.Was, v.Decision.Reason = d.Reason, textback.ReasonRecovered
+	w.save(tCalls, callKey(callID), v)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

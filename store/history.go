@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"fmt"
 	"time"
 
 	"textback"
@@ -35,32 +37,106 @@ const (
 	CountBooking  = "booking"  // bookings, by state
 )
 
-// Retention says for how long to keep what has ended. Opt-outs and their ledger are kept for ever.
-type Retention struct {
-	Records time.Duration // verdicts, texts, threads, bookings; 90 days if zero
-	Claims  time.Duration // at least the longest window; never less than 30 days
-	Counts  time.Duration // hourly counts; 400 days if zero
+// Explain returns everything about a number (E.164, or raw as the PBX gave it) or a call id.
+func (s *Store) Explain(ctx context.Context, numberOrCall string) (x Explanation, err error) {
+	err = s.view(ctx, time.Time{}, func(w *work) error {
+		if v, ok := load[textback.Verdict](w, tCalls, callKey(numberOrCall)); ok {
+			x.Calls = append(x.Calls, v)
+			if r, ok := w.text(v.TextID); ok {
+				x.Texts = append(x.Texts, r.T)
+				if th, ok := w.thread(r.T.ThreadID); ok {
+					x.Threads = append(x.Threads, w.full(th))
+				}
+			}
+			return nil
+		}
+		w.explainNumber(numberOrCall, &x)
+		return nil
+	})
+	if err != nil {
+		return Explanation{}, fmt.Errorf("explain: %w", err)
+	}
+	return x, nil
 }
 
-// Pruned counts what Prune removed.
-type Pruned struct{ Calls, Texts, Threads, Claims, Incoming, Receipts, Other int }
+func (w *work) explainNumber(num string, x *Explanation) {
+	w.scan(tCallsParty, key(nil).str(num), func(k, _ []byte) bool {
+		_, rest := field(k)
+		id, _ := field(rest[8:])
+		if v, ok := load[textback.Verdict](w, tCalls, callKey(id)); ok {
+			x.Calls = append(x.Calls, v)
+		}
+		return true
+	})
+	for _, id := range w.textsTo(num) {
+		if r, ok := w.text(id); ok && r.T.To == num {
+			x.Texts = append(x.Texts, r.T)
+		}
+	}
+	w.scan(tThreadsCaller, key(nil).str(num), func(k, _ []byte) bool {
+		if r, ok := w.thread(tail(k)); ok {
+			x.Threads = append(x.Threads, w.full(r))
+		}
+		return true
+	})
+	who := w.s.hash("number", num)
+	eachRecord(w, tLedger, func(_ []byte, e LedgerEntry) {
+		if e.Who == who {
+			x.Ledger = append(x.Ledger, e)
+		}
+	})
+	w.scan(tOut, key(nil).str(who), func(k, _ []byte) bool {
+		_, rest := field(k)
+		b, _ := field(rest)
+		x.Out = append(x.Out, b)
+		return true
+	})
+}
 
-// Stats are figures about the file.
-type Stats struct {
-	Path       string
-	Size       int64 // bytes
-	Free       int64 // bytes in free pages
-	Commits    uint64
-	Writes     uint64 // transactions; Writes/Commits is the mean size of a group
-	Failed     uint64 // commits that failed
-	LastError  string // of the last failed commit; "" after a good one
-	Schema     int
-	Texts      map[textback.TextState]int64 // as they stand now
-	Missed     int64                        // missed calls taken in since the file was made
-	Verdicts   int64                        // verdicts given since then: equal to Missed at any moment
-	Threads    int64                        // open
-	OptedOut   int64                        // standing opt-outs
-	Ledger     uint64                       // entries
-	Deliveries int64                        // waiting
-	Unhandled  int64                        // incoming messages saved and not yet handled
+// Verdict returns the verdict on one call; ErrNotFound.
+func (s *Store) Verdict(ctx context.Context, callID string) (v textback.Verdict, err error) {
+	err = s.view(ctx, time.Time{}, func(w *work) error {
+		var ok bool
+		if v, ok = load[textback.Verdict](w, tCalls, callKey(callID)); !ok {
+			return cmpErr(w.err, ErrNotFound)
+		}
+		return nil
+	})
+	if err != nil {
+		return v, fmt.Errorf("read the verdict on call %s: %w", callID, err)
+	}
+	return v, nil
+}
+
+// Calls walks the verdicts on calls that ended in [since, until), in that order. fn returns false to stop; it must not
+// call the store.
+func (s *Store) Calls(ctx context.Context, since, until time.Time, fn func(textback.Verdict) bool) error {
+	return s.between(ctx, tCallsTime, since, until, func(w *work, k []byte) bool {
+		id, _ := field(k[8:])
+		v, ok := load[textback.Verdict](w, tCalls, callKey(id))
+		return !ok || fn(v)
+	})
+}
+
+// Texts walks the texts created in [since, until), in that order; as Calls.
+func (s *Store) Texts(ctx context.Context, since, until time.Time, fn func(textback.Text) bool) error {
+	return s.between(ctx, tTextsTime, since, until, func(w *work, k []byte) bool {
+		r, ok := w.text(tail(k))
+		return !ok || fn(r.T)
+	})
+}
+
+// ThreadsBetween walks the threads opened in [since, until), with their messages; as Calls.
+func (s *Store) ThreadsBetween(ctx context.Context, since, until time.Time, fn func(textback.Thread) bool) error {
+	return s.between(ctx, tThreadsTime, since, until, func(w *work, k []byte) bool {
+		r, ok := w.thread(tail(k))
+		return !ok || fn(w.full(r))
+	})
+}
+
+func (s *Store) between(ctx context.Context, t table, since, until time.Time, fn func(*work, []byte) bool) error {
+	return s.view(ctx, since, func(w *work) error {
+		w.walk(t, key(nil).time(since), key(nil).time(until), false, func(k, _ []byte) bool { return fn(w, k) && ctx.Err() == nil })
+		return cmpErr(w.err, ctx.Err())
+	})
 }

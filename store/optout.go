@@ -1,6 +1,10 @@
 package store
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"textback"
@@ -46,23 +50,8 @@ type OptResult struct {
 	Confirmation *textback.Text  // the confirmation queued, nil if none
 }
 
-// LedgerEntry is one line of the append-only ledger of opt-outs. Hash is SHA-256 over Prev and the entry's canonical
-// bytes. These hold the keyed hashes of number and wording, not the words themselves, so that the chain still verifies
-// after a person was erased.
-type LedgerEntry struct {
-	Seq        uint64
-	At         time.Time
-	Action     Action
-	Number     string   // E.164; "" after erasing
-	Who        string   // keyed hash of the number, hex
-	Businesses []string // sorted
-	Source     string
-	Line       string
-	Wording    string // "" after erasing
-	Said       string // keyed hash of the wording, hex; "" if there was none
-	Prev       string // hash of the entry before, hex
-	Hash       string // hex
-}
+// confirmWithin is the time in which a person gets one confirmation at most.
+const confirmWithin = 5 * time.Minute
 
 // OptedOut is one person's standing opt-out of one business.
 type OptedOut struct {
@@ -75,16 +64,206 @@ type OptedOut struct {
 	Wording  string
 }
 
-// Forgotten says what was removed of a person.
-type Forgotten struct {
-	Calls, Texts, Threads, Messages, Bookings, Deliveries int
-	Ledger                                                int      // entries from which number and wording were removed
-	StillOut                                              []string // businesses that go on being suppressed by the keyed hash
+// outRecord is a standing opt-out, found by the keyed hash of the number: that way an erased person is found as well.
+type outRecord struct {
+	Number  string // "" after erasing
+	At      time.Time
+	Source  string
+	Line    string
+	Wording string
+	Seq     uint64 // the ledger's entry
 }
 
-// ImportResult counts the rows of an import.
-type ImportResult struct {
-	Added   int // opt-outs that are new
-	Known   int // rows whose opt-out stood already
-	Cleared int // queued texts cancelled
+func outKey(who, business string) []byte { return key(nil).str(who).str(business) }
+
+// OptOut makes an opt-out durable, cancels the person's queued texts of these businesses, and queues the confirmation.
+func (s *Store) OptOut(ctx context.Context, c OptChange, at time.Time) (OptResult, error) {
+	return s.optChange(ctx, c, ActionOut, at)
+}
+
+// OptIn takes an opt-out back.
+func (s *Store) OptIn(ctx context.Context, c OptChange, at time.Time) (OptResult, error) {
+	return s.optChange(ctx, c, ActionIn, at)
+}
+
+func (s *Store) optChange(ctx context.Context, c OptChange, action Action, at time.Time) (res OptResult, err error) {
+	err = s.update(ctx, at, func(w *work) (err error) {
+		res, err = w.optChange(c, action)
+		if err == nil && c.Also != nil {
+			w.enqueue(c.Also(res)...)
+		}
+		return err
+	})
+	if err != nil {
+		return OptResult{}, fmt.Errorf("opt %s: %w", action, err)
+	}
+	return res, nil
+}
+
+func (w *work) optChange(c OptChange, action Action) (res OptResult, err error) {
+	businesses := cleanBusinesses(c.Businesses)
+	if c.Number == "" || len(businesses) == 0 {
+		return res, errors.New("no number or no business")
+	}
+	w.handled(c.Incoming)
+	who := w.s.hash("number", c.Number)
+	for _, b := range businesses {
+		res.Changed = res.Changed || w.has(tOut, outKey(who, b)) != (action == ActionOut)
+	}
+	if res.Changed {
+		res.Entry = w.appendLedger(LedgerEntry{At: w.at, Action: action, Number: c.Number, Who: who, Businesses: businesses,
+			Source: c.Source, Line: c.Line, Wording: c.Wording})
+		for _, b := range businesses {
+			w.setOut(who, b, res.Entry)
+		}
+		w.tally(w.at, CountOptOut, string(action), businesses[0], c.Line, 1)
+	}
+	res.Cancelled = w.cancelFor(c.Number, businesses, action)
+	if c.Source == SourceSMS {
+		for _, b := range businesses {
+			w.wrote(c.Number, b, c.Wording, "opted "+string(action))
+		}
+	}
+	if c.Confirm != nil && res.Changed && w.mayConfirm(c.Number, businesses, action) {
+		t := *c.Confirm
+		t.Kind = textback.ConfirmationText
+		if t.To == "" {
+			t.To = c.Number
+		}
+		if t.Business == "" {
+			t.Business = businesses[0]
+		}
+		queued := w.queueInThread(t).T
+		res.Confirmation = &queued
+	}
+	return res, nil
+}
+
+// setOut puts one business's opt-out as an entry of the ledger says.
+func (w *work) setOut(who, business string, e LedgerEntry) {
+	k := outKey(who, business)
+	stood := w.has(tOut, k)
+	if e.Action == ActionOut {
+		if stood {
+			return // the first one is the evidence
+		}
+		w.save(tOut, k, outRecord{Number: e.Number, At: e.At, Source: e.Source, Line: e.Line, Wording: e.Wording, Seq: e.Seq})
+		w.put(tOutNumber, key(nil).str(e.Number).str(business), nil)
+		w.standing(nowOptedOut, "", 1)
+		return
+	}
+	if stood {
+		w.del(tOut, k)
+		w.del(tOutNumber, key(nil).str(e.Number).str(business))
+		w.standing(nowOptedOut, "", -1)
+	}
+}
+
+// cancelFor cancels what is queued for a person of some businesses: on an opt-out everything, on an opt-in the confirmation
+// of the opt-out.
+func (w *work) cancelFor(number string, businesses []string, action Action) (cancelled []textback.Text) {
+	for _, id := range w.textsTo(number) {
+		r, ok := w.text(id)
+		if !ok || r.T.State != textback.Queued || r.T.To != number || r.T.Kind == textback.StaffText ||
+			!slices.Contains(businesses, r.T.Business) || action == ActionIn && r.T.Kind != textback.ConfirmationText {
+			continue
+		}
+		w.end(r, textback.Cancelled, "opted "+string(action))
+		cancelled = append(cancelled, r.T)
+	}
+	return cancelled
+}
+
+// textsTo lists the texts to a number (and to some that end alike), oldest first.
+func (w *work) textsTo(number string) (ids []uint64) {
+	w.scan(tTextsTo, key(nil).str(lastDigits(number)), func(k, _ []byte) bool { ids = append(ids, tail(k)); return true })
+	return ids
+}
+
+// mayConfirm tells whether no confirmation was queued for the person and these businesses lately, and notes that one is now.
+func (w *work) mayConfirm(number string, businesses []string, action Action) bool {
+	for _, b := range businesses {
+		f := w.facts(number, b)
+		last := f.Confirmed
+		if action == ActionIn {
+			last = f.ConfirmedIn
+		}
+		if !last.IsZero() && w.at.Sub(last) < confirmWithin {
+			return false
+		}
+	}
+	for _, b := range businesses {
+		f, _ := load[callerFacts](w, tCallers, callerKey(number, b))
+		if action == ActionIn {
+			f.ConfirmedIn = w.at
+		} else {
+			f.Confirmed = w.at
+		}
+		w.save(tCallers, callerKey(number, b), f)
+	}
+	return true
+}
+
+func cleanBusinesses(in []string) []string {
+	var all []string
+	for _, b := range in {
+		if b != "" {
+			all = append(all, b)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// OptedOut tells whether a number has opted out of any of the businesses.
+func (s *Store) OptedOut(ctx context.Context, number string, businesses ...string) (out bool, err error) {
+	err = s.view(ctx, time.Time{}, func(w *work) error { out = w.optedOut(number, businesses...); return nil })
+	return out, err
+}
+
+func (w *work) optedOut(number string, businesses ...string) bool {
+	if number == "" {
+		return false
+	}
+	who := w.s.hash("number", number)
+	for _, b := range businesses {
+		if b != "" && w.has(tOut, outKey(who, b)) {
+			return true
+		}
+	}
+	return false
+}
+
+// OptOuts lists the standing opt-outs, by number, erased persons last. fn returns false to stop.
+func (s *Store) OptOuts(ctx context.Context, fn func(OptedOut) bool) error {
+	return s.view(ctx, time.Time{}, func(w *work) error {
+		more := true
+		w.scan(tOutNumber, nil, func(k, _ []byte) bool {
+			num, rest := field(k)
+			b, _ := field(rest)
+			who := w.s.hash("number", num)
+			r, ok := load[outRecord](w, tOut, outKey(who, b))
+			if ok {
+				more = fn(OptedOut{Number: num, Who: who, Business: b, At: r.At, Source: r.Source, Line: r.Line, Wording: r.Wording})
+			}
+			return more
+		})
+		if !more {
+			return nil
+		}
+		w.scan(tOut, nil, func(k, v []byte) bool {
+			var r outRecord
+			if err := decode(v, &r); err != nil {
+				w.fail("decode a record of", tOut, err)
+				return false
+			}
+			if r.Number != "" {
+				return true
+			}
+			who, rest := field(k)
+			b, _ := field(rest)
+			return fn(OptedOut{Who: who, Business: b, At: r.At, Source: r.Source, Line: r.Line})
+		})
+		return nil
+	})
 }

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"fmt"
 	"time"
 
 	"textback"
@@ -72,12 +74,319 @@ type Failure struct {
 	Number bool // it is the number's fault (counts for History.Undeliverable)
 }
 
-// Applied is what a receipt did.
-type Applied struct {
-	Matched bool // it belongs to a text of ours
-	Text    textback.Text
-	Part    int    // from 0
-	How     string // "id", "id in the other base", "reference", "addresses"
-	Changed bool   // the part's state changed: false for duplicates
-	Kept    bool   // not matched, and kept for a response that may bring its id
+// QueueText queues a text that answers no missed call. ErrOptedOut if the person has opted out, unless it is a
+// confirmation, a help answer or for staff.
+func (s *Store) QueueText(ctx context.Context, n NewText, at time.Time) (t textback.Text, err error) {
+	err = s.update(ctx, at, func(w *work) error {
+		w.handled(n.Incoming)
+		switch n.Text.Kind {
+		case textback.ConfirmationText, textback.HelpText, textback.StaffText:
+		default:
+			if w.optedOut(n.Text.To, append([]string{n.Text.Business}, n.SharedWith...)...) {
+				return ErrOptedOut
+			}
+		}
+		t = w.queueInThread(n.Text).T
+		if n.Also != nil {
+			w.enqueue(n.Also(t)...)
+		}
+		return nil
+	})
+	if err != nil {
+		return textback.Text{}, fmt.Errorf("queue a %s text: %w", n.Text.Kind, err)
+	}
+	return t, nil
+}
+
+// Due returns queued texts whose time has come, in order of due time.
+func (s *Store) Due(ctx context.Context, at time.Time, limit int) (all []textback.Text, err error) {
+	err = s.view(ctx, at, func(w *work) error {
+		all = w.textsOf(tDue, at, limit)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read due texts: %w", err)
+	}
+	return all, nil
+}
+
+// textsOf reads the texts of a time index up to and including a time.
+func (w *work) textsOf(t table, until time.Time, limit int) (all []textback.Text) {
+	w.walk(t, nil, key(nil).num(stamp(until)).num(1<<64-1), false, func(k, _ []byte) bool {
+		if r, ok := w.text(tail(k)); ok {
+			all = append(all, r.T)
+		}
+		return limit <= 0 || len(all) < limit
+	})
+	return all
+}
+
+// NextDue is the earliest due time of a queued text; false if none is queued.
+func (s *Store) NextDue(ctx context.Context) (time.Time, bool, error) { return s.first(ctx, tDue) }
+
+// first is the earliest time in a time index.
+func (s *Store) first(ctx context.Context, t table) (at time.Time, ok bool, err error) {
+	err = s.view(ctx, time.Time{}, func(w *work) error {
+		w.walk(t, nil, nil, false, func(k, _ []byte) bool {
+			at, ok = moment(number(k[:8])), true
+			return false
+		})
+		return nil
+	})
+	return at, ok, err
+}
+
+// change runs fn on one text in a transaction and returns the text as it then stands.
+func (s *Store) change(ctx context.Context, what string, id uint64, at time.Time, fn func(*work, *textRecord) error) (textback.Text, error) {
+	var t textback.Text
+	err := s.update(ctx, at, func(w *work) error {
+		r, ok := w.text(id)
+		if !ok {
+			return cmpErr(w.err, ErrNotFound)
+		}
+		if err := fn(w, r); err != nil {
+			return err
+		}
+		t = r.T
+		return nil
+	})
+	if err != nil {
+		return textback.Text{}, fmt.Errorf("%s text %d: %w", what, id, err)
+	}
+	return t, nil
+}
+
+// Attempt makes the attempt durable before anything is written: the text is submitting, so are its parts, and the claim
+// counts from at. ErrState if the text is not queued any more (it was cancelled meanwhile): then nothing may be written.
+func (s *Store) Attempt(ctx context.Context, a Attempt, at time.Time) (textback.Text, error) {
+	return s.change(ctx, "attempt", a.ID, at, func(w *work, r *textRecord) error {
+		t := &r.T
+		if t.State != textback.Queued {
+			return fmt.Errorf("it is %s: %w", t.State, ErrState)
+		}
+		if !r.touched() && !t.Resent {
+			for _, k := range r.indexed() {
+				w.del(k.t, k.key)
+			}
+			if len(a.References) == 0 {
+				return fmt.Errorf("an attempt needs a reference for each part, 0 for none: %w", ErrState)
+			}
+			t.Ref, t.Parts = a.Ref, make([]textback.Part, len(a.References))
+			for i := range t.Parts {
+				t.Parts[i] = textback.Part{State: textback.Queued, Reference: a.References[i]}
+			}
+			if a.Body != "" {
+				t.Body = a.Body
+			}
+			if a.Template != "" {
+				t.Template = a.Template
+			}
+			t.Variant = a.Variant
+		}
+		only := make(map[int]bool, len(a.Only))
+		for _, i := range a.Only {
+			only[i] = true
+		}
+		t.Link = a.Link
+		for i := range t.Parts {
+			p := &t.Parts[i]
+			if p.State != textback.Queued || a.Only != nil && !only[i] {
+				continue
+			}
+			p.State, p.At, p.Status, p.Error = textback.Submitting, at, 0, ""
+			if p.Reference != 0 {
+				w.put(tRefs, refKey(t.Link, byte(p.Reference), t.ID, i), []byte{byte(p.Reference >> 8), byte(p.Reference)})
+			}
+		}
+		t.State, t.Note = textback.Submitting, ""
+		t.Attempts++
+		if t.Submitted.IsZero() {
+			t.Submitted = at
+			w.moveClaim(*t, at, true)
+		}
+		w.saveText(r)
+		w.renderInThread(r)
+		return nil
+	})
+}
+
+// PartAnswered records what became of one part, also late, and returns the text as it then stands. A receipt that came
+// before its response is applied.
+func (s *Store) PartAnswered(ctx context.Context, a PartAnswer, at time.Time) (textback.Text, error) {
+	return s.change(ctx, "settle", a.ID, at, func(w *work, r *textRecord) error {
+		if a.Part < 0 || a.Part >= len(r.T.Parts) {
+			return fmt.Errorf("part %d of %d: %w", a.Part, len(r.T.Parts), ErrNotFound)
+		}
+		p := &r.T.Parts[a.Part]
+		open := p.State == textback.Submitting || p.State == textback.Unknown || p.State == textback.Queued
+		switch a.Result {
+		case PartAccepted:
+			if open {
+				p.State = textback.Accepted
+			}
+			p.MessageID, p.Status = a.MessageID, a.Status
+			w.indexID(r.T.Link, a.MessageID, r.T.ID, a.Part)
+		case PartRefused:
+			if open {
+				p.State, p.Status, p.Error = textback.Failed, a.Status, a.Error
+				if r.T.Note == "" {
+					r.T.Note = a.Error
+				}
+				if a.Number {
+					w.numberFailed(r.T)
+				}
+			}
+		case PartUncertain:
+			if p.State == textback.Submitting {
+				p.State, p.Error = textback.Unknown, a.Error
+			}
+		case PartNotWritten:
+			if p.State == textback.Submitting || p.State == textback.Unknown {
+				p.State, p.Status, p.Error = textback.Queued, a.Status, a.Error
+			}
+		default:
+			return fmt.Errorf("part result %d is not known", a.Result)
+		}
+		p.At = at
+		r.settle()
+		w.saveText(r)
+		if a.Result == PartAccepted || a.Result == PartUncertain {
+			w.retryEarly(r, a.MessageID)
+		}
+		return nil
+	})
+}
+
+// Defer puts a text back into the queue: not yet written, or with parts that were not. ErrState if there is nothing left
+// to write.
+func (s *Store) Defer(ctx context.Context, d Deferral, at time.Time) (textback.Text, error) {
+	return s.change(ctx, "defer", d.ID, at, func(w *work, r *textRecord) error {
+		t := &r.T
+		back := t.State == textback.Submitting || t.State == textback.Unknown
+		if t.State != textback.Queued && !(back && r.waiting()) {
+			return fmt.Errorf("it is %s: %w", t.State, ErrState)
+		}
+		t.State, t.Due, t.Note = textback.Queued, d.Until, d.Note
+		if d.Held {
+			t.Held = true
+			if wait := d.Until.Sub(at); wait > 0 && !t.Expires.IsZero() {
+				t.Expires = t.Expires.Add(wait)
+			}
+		}
+		if !d.Expires.IsZero() {
+			t.Expires = d.Expires
+		}
+		if !r.touched() {
+			t.Submitted = time.Time{}
+			w.moveClaim(*t, t.Due, false)
+		}
+		w.saveText(r)
+		return nil
+	})
+}
+
+// Cancel ends a queued text; ErrState if it is not queued. The claim is given back if no part was written.
+func (s *Store) Cancel(ctx context.Context, id uint64, note string, at time.Time) (textback.Text, error) {
+	return s.endQueued(ctx, "cancel", id, textback.Cancelled, note, at)
+}
+
+// Expire ends a queued text that could not be sent in time; as Cancel.
+func (s *Store) Expire(ctx context.Context, id uint64, note string, at time.Time) (textback.Text, error) {
+	return s.endQueued(ctx, "expire", id, textback.Expired, note, at)
+}
+
+func (s *Store) endQueued(ctx context.Context, what string, id uint64, to textback.TextState, note string, at time.Time) (textback.Text, error) {
+	return s.change(ctx, what, id, at, func(w *work, r *textRecord) error {
+		if r.T.State != textback.Queued {
+			return fmt.Errorf("it is %s: %w", r.T.State, ErrState)
+		}
+		w.end(r, to, note)
+		return nil
+	})
+}
+
+// Fail ends a queued or submitting text for good. The claim is given back if no part was, or may have been, accepted.
+func (s *Store) Fail(ctx context.Context, f Failure, at time.Time) (textback.Text, error) {
+	return s.change(ctx, "fail", f.ID, at, func(w *work, r *textRecord) error {
+		switch r.T.State {
+		case textback.Queued, textback.Submitting, textback.Unknown:
+		default:
+			return fmt.Errorf("it is %s: %w", r.T.State, ErrState)
+		}
+		if f.Number {
+			w.numberFailed(r.T)
+		}
+		w.end(r, textback.Failed, f.Note)
+		return nil
+	})
+}
+
+// Recover is called once after Open by the daemon: texts that were submitting become unknown, queued ones go on. It
+// returns those that became unknown.
+func (s *Store) Recover(ctx context.Context, at time.Time) (unknown []textback.Text, err error) {
+	err = s.update(ctx, at, func(w *work) error {
+		unknown = nil
+		for _, k := range w.keys(tOpen, nil, nil, 0) {
+			r, ok := w.text(tail(k))
+			if !ok {
+				continue
+			}
+			for i := range r.T.Parts {
+				if p := &r.T.Parts[i]; p.State == textback.Submitting {
+					p.State, p.Error, p.At = textback.Unknown, "the daemon stopped before an answer came", at
+				}
+			}
+			if r.settle(); r.T.State == textback.Submitting {
+				r.T.State, r.T.Due = textback.Queued, at // every part came back unwritten, and the daemon stopped before Defer
+			}
+			w.saveText(r)
+			w.retryEarly(r, "")
+			if r.T.State == textback.Unknown {
+				unknown = append(unknown, r.T)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take up the texts in doubt: %w", err)
+	}
+	return unknown, nil
+}
+
+// Uncertain lists unknown texts whose last change lies before a time and which were not sent again yet, oldest first.
+func (s *Store) Uncertain(ctx context.Context, before time.Time, limit int) (all []textback.Text, err error) {
+	err = s.view(ctx, before, func(w *work) error {
+		all = w.textsOf(tUncertain, before, limit)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read texts in doubt: %w", err)
+	}
+	return all, nil
+}
+
+// Resend queues an unknown text once more, once only: if every part of it is unknown all of them, else those never
+// written, with the same references. ErrState if it is settled, was sent again before, or nothing is left to write.
+func (s *Store) Resend(ctx context.Context, id uint64, at time.Time) (textback.Text, error) {
+	return s.change(ctx, "send again", id, at, func(w *work, r *textRecord) error {
+		t := &r.T
+		if t.State != textback.Unknown || t.Resent {
+			return fmt.Errorf("it is %s, sent again before: %t: %w", t.State, t.Resent, ErrState)
+		}
+		all := true
+		for _, p := range t.Parts {
+			all = all && p.State == textback.Unknown
+		}
+		if all {
+			for i := range t.Parts {
+				t.Parts[i].State, t.Parts[i].At = textback.Queued, at
+			}
+		}
+		if !r.waiting() {
+			return fmt.Errorf("the parts in doubt go with parts that arrived: %w", ErrState)
+		}
+		t.Resent, t.State, t.Due = true, textback.Queued, at
+		w.saveText(r)
+		return nil
+	})
 }

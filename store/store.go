@@ -1,11 +1,21 @@
 package store
 
 import (
+	"crypto/rand"
 	"errors"
+	"fmt"
+	"strconv"
+	"sync"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 
 	"textback"
 )
+
+// schema is the version of the tables' meaning. A file with a newer one is refused; an older one would be brought up in
+// upgrade, in one transaction.
+const schema = 1
 
 // Errors that a caller may have to choose by; test with errors.Is.
 var (
@@ -41,4 +51,116 @@ type Options struct {
 	// BeforeCommit, if set, is called before each commit: an error makes the commit fail with it, a delay makes the
 	// disk slow. For tests of faults.
 	BeforeCommit func() error
+}
+
+// Store is an open state file. Its methods may be called from any goroutine.
+//
+// A method that changes something returns nil only when the change is durable. It gives up with the context's error while
+// it waits for its turn, never in the middle of a commit: an error means that nothing was changed. After a failed commit
+// (disk full, read-only, I/O error) the store stays usable.
+type Store struct {
+	opts     Options
+	db       *bolt.DB
+	hashKey  []byte // for the keyed hashes of numbers and wordings
+	requests chan *request
+	quit     chan struct{}
+	done     chan struct{}
+	close    sync.Once
+	closeErr error
+
+	textsChanged      chan struct{}
+	deliveriesChanged chan struct{}
+
+	mu      sync.Mutex // guards the figures below
+	commits uint64
+	writes  uint64
+	failed  uint64
+	lastErr string
+}
+
+// Open opens the state file, makes it if it is not there (mode 0600), and starts the commit goroutine, which Close ends.
+// Its errors are ErrLocked, ErrCorrupt and ErrNewer, or the system's.
+func Open(o Options) (*Store, error) {
+	db, err := openBolt(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		opts: o, requests: make(chan *request), quit: make(chan struct{}), done: make(chan struct{}),
+		textsChanged: make(chan struct{}, 1), deliveriesChanged: make(chan struct{}, 1),
+	}
+	if !o.ReadOnly {
+		if err = upgrade(db); err == nil && !o.NoCompact {
+			db, err = compactBolt(o, db)
+		}
+	}
+	if err == nil {
+		s.db = db
+		err = s.readMeta()
+	}
+	if err != nil {
+		if db != nil {
+			_ = db.Close() // the first error is the one that matters
+		}
+		return nil, fmt.Errorf("open %s: %w", o.Path, err)
+	}
+	if o.ReadOnly {
+		close(s.done)
+	} else {
+		go s.commitLoop()
+	}
+	return s, nil
+}
+
+// Close waits for the commit under way and closes the file. Operations that still wait for their turn get ErrClosed.
+func (s *Store) Close() error {
+	s.close.Do(func() {
+		close(s.quit)
+		<-s.done
+		s.closeErr = s.db.Close()
+	})
+	return s.closeErr
+}
+
+// TextsChanged is signalled (capacity one) after each commit that queued a text or moved one's due time.
+func (s *Store) TextsChanged() <-chan struct{} { return s.textsChanged }
+
+// DeliveriesChanged is signalled (capacity one) after each commit that queued a hand-off.
+func (s *Store) DeliveriesChanged() <-chan struct{} { return s.deliveriesChanged }
+
+// upgrade makes what is missing in the file.
+func upgrade(db *bolt.DB) error {
+	return db.Update(func(tx *bolt.Tx) error {
+		for _, name := range tableNames {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return fmt.Errorf("make table %s: %w", name, err)
+			}
+		}
+		meta := tx.Bucket([]byte(tableNames[tMeta]))
+		if meta.Get([]byte("schema")) != nil {
+			return nil
+		}
+		secret := make([]byte, 32)
+		if _, err := rand.Read(secret); err != nil {
+			return fmt.Errorf("make the key for hashes: %w", err)
+		}
+		return errors.Join(meta.Put([]byte("schema"), strconv.AppendInt(nil, schema, 10)), meta.Put([]byte("hash-key"), secret))
+	})
+}
+
+func (s *Store) readMeta() error {
+	return s.db.View(func(btx *bolt.Tx) error {
+		w := &work{tx: &boltTx{tx: btx}, s: s}
+		v, err := strconv.Atoi(string(w.get(tMeta, []byte("schema"))))
+		s.hashKey = append([]byte{}, w.get(tMeta, []byte("hash-key"))...)
+		switch {
+		case w.err != nil:
+			return w.err
+		case err != nil || len(s.hashKey) == 0:
+			return fmt.Errorf("it is not a state file of textback: %w", ErrCorrupt)
+		case v > schema:
+			return fmt.Errorf("schema %d, this program knows %d: %w", v, schema, ErrNewer)
+		}
+		return nil
+	})
 }

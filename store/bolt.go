@@ -1,0 +1,216 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// boltTx is tx on bbolt.
+type boltTx struct {
+	tx      *bolt.Tx
+	buckets [tables]*bolt.Bucket
+}
+
+func (b *boltTx) bucket(t table) (*bolt.Bucket, error) {
+	if b.buckets[t] == nil {
+		if b.buckets[t] = b.tx.Bucket([]byte(tableNames[t])); b.buckets[t] == nil {
+			return nil, fmt.Errorf("table %s is missing: %w", tableNames[t], ErrCorrupt)
+		}
+	}
+	return b.buckets[t], nil
+}
+
+func (b *boltTx) Get(t table, key []byte) ([]byte, error) {
+	bucket, err := b.bucket(t)
+	if err != nil {
+		return nil, err
+	}
+	return bucket.Get(key), nil
+}
+
+func (b *boltTx) Put(t table, key, value []byte) error {
+	bucket, err := b.bucket(t)
+	if err != nil {
+		return err
+	}
+	if value == nil {
+		value = []byte{}
+	}
+	return bucket.Put(key, value)
+}
+
+func (b *boltTx) Delete(t table, key []byte) error {
+	bucket, err := b.bucket(t)
+	if err != nil {
+		return err
+	}
+	return bucket.Delete(key)
+}
+
+func (b *boltTx) Scan(t table, from, to []byte, backward bool, fn func(k, v []byte) bool) error {
+	bucket, err := b.bucket(t)
+	if err != nil {
+		return err
+	}
+	c := bucket.Cursor()
+	if backward {
+		k, v := c.Last()
+		if to != nil {
+			// Seek finds the first key at or after to: the one before it is ours.
+			if k, _ = c.Seek(to); k == nil {
+				k, v = c.Last()
+			} else {
+				k, v = c.Prev()
+			}
+		}
+		for ; k != nil && string(k) >= string(from); k, v = c.Prev() {
+			if !fn(k, v) {
+				return nil
+			}
+		}
+		return nil
+	}
+	k, v := c.First()
+	if from != nil {
+		k, v = c.Seek(from)
+	}
+	for ; k != nil && (to == nil || string(k) < string(to)); k, v = c.Next() {
+		if !fn(k, v) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// openBolt opens the file. The map freelist and an unsynced one are what etcd and containerd run with: a damaged freelist
+// page cannot make the file unreadable, and opening costs one walk over the pages.
+func openBolt(o Options) (db *bolt.DB, err error) {
+	if o.Timeout == 0 {
+		o.Timeout = time.Second
+	}
+	if !o.ReadOnly {
+		if err := os.MkdirAll(filepath.Dir(o.Path), 0o750); err != nil {
+			return nil, fmt.Errorf("make the folder of the state file: %w", err)
+		}
+	}
+	if err := preflight(o.Path); err != nil {
+		return nil, openError(o.Path, err)
+	}
+	defer func() {
+		// bbolt panics on what it finds in a damaged file while it looks for its free pages.
+		if r := recover(); r != nil {
+			db, err = nil, openError(o.Path, fmt.Errorf("%v: %w", r, ErrCorrupt))
+		}
+	}()
+	db, err = bolt.Open(o.Path, 0o600, &bolt.Options{
+		Timeout:        o.Timeout,
+		ReadOnly:       o.ReadOnly,
+		NoFreelistSync: true,
+		FreelistType:   bolt.FreelistMapType,
+		MaxSize:        o.MaxSize,
+	})
+	if err != nil {
+		return nil, openError(o.Path, err)
+	}
+	return db, nil
+}
+
+func openError(path string, err error) error {
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return fmt.Errorf("open %s: %w: most likely the running daemon, which the commands talk to over its control socket",
+			path, ErrLocked)
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if errors.Is(err, ErrCorrupt) {
+		return fmt.Errorf("open %s: %w; move it away and put the last backup in its place (docs/state.md)", path, err)
+	}
+	return fmt.Errorf("open %s: %w", path, err)
+}
+
+// writeError names what bbolt or the system calls differently.
+func writeError(err error) error {
+	switch {
+	case errors.Is(err, berrors.ErrMaxSizeReached):
+		return fmt.Errorf("commit: %w", ErrFull)
+	case errors.Is(err, berrors.ErrDatabaseNotOpen):
+		return ErrClosed
+	}
+	return fmt.Errorf("commit: %w", err)
+}
+
+// compactBolt rewrites a file of which more than half is free: bbolt never gives pages back. The new file replaces the old
+// one while this process still holds the old one's lock.
+func compactBolt(o Options, db *bolt.DB) (*bolt.DB, error) {
+	const small = 4 << 20
+	size, free := usage(db)
+	if size < small || free*2 < size {
+		return db, nil
+	}
+	tmp := o.Path + ".compact"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return db, fmt.Errorf("compact: %w", err)
+	}
+	dst, err := bolt.Open(tmp, 0o600, &bolt.Options{Timeout: time.Second, NoFreelistSync: true, NoSync: true,
+		FreelistType: bolt.FreelistMapType})
+	if err == nil {
+		err = errors.Join(bolt.Compact(dst, db, 1<<20), dst.Sync(), dst.Close())
+	}
+	if err == nil {
+		err = checkFile(tmp)
+	}
+	if err != nil {
+		_ = os.Remove(tmp) // the old file stays in use: nothing is lost but space
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+			return db, nil
+		}
+		return db, fmt.Errorf("compact: %w", err)
+	}
+	if err := errors.Join(os.Rename(tmp, o.Path), syncDir(o.Path), db.Close()); err != nil {
+		return nil, fmt.Errorf("put the compacted file in place: %w", err)
+	}
+	return openBolt(o)
+}
+
+// usage is the file's size and what of it is free, in bytes.
+func usage(db *bolt.DB) (size, free int64) {
+	_ = db.View(func(tx *bolt.Tx) error { size = tx.Size(); return nil })
+	stats := db.Stats()
+	return size, int64(stats.FreePageN+stats.PendingPageN) * int64(db.Info().PageSize)
+}
+
+// checkFile opens a copy for reading and checks every page of it.
+func checkFile(path string) error {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, ReadOnly: true, FreelistType: bolt.FreelistMapType})
+	if err != nil {
+		return fmt.Errorf("open the copy: %w", err)
+	}
+	defer db.Close()
+	return db.View(func(tx *bolt.Tx) error {
+		var first error
+		for err := range tx.Check() { // drained to the end, or its goroutine would never end
+			if first == nil {
+				first = fmt.Errorf("check the copy: %w", err)
+			}
+		}
+		return first
+	})
+}
+
+// syncDir makes a rename durable.
+func syncDir(path string) error {
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,151 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+// work is one operation inside a transaction. It keeps the first error of the transaction, as bufio.Writer does: after it
+// everything reads as absent and nothing is written, and the operation ends with it. In a group of operations that share a commit it
+// can take back what it wrote.
+type work struct {
+	tx         tx
+	s          *Store
+	at         time.Time
+	err        error
+	undo       []change
+	texts      bool // a text was queued or got another due time
+	deliveries bool // a hand-off was queued
+}
+
+// change is a key's value before the operation touched it.
+type change struct {
+	t   table
+	key []byte
+	old []byte // nil = was not there
+}
+
+func (w *work) get(t table, k []byte) []byte {
+	if w.err != nil {
+		return nil
+	}
+	v, err := w.tx.Get(t, k)
+	w.fail("read", t, err)
+	return v
+}
+
+func (w *work) has(t table, k []byte) bool { return w.get(t, k) != nil }
+
+func (w *work) put(t table, k, v []byte) {
+	old := w.get(t, k)
+	if w.err != nil || (old != nil && bytes.Equal(old, v)) {
+		return
+	}
+	w.note(t, k, old)
+	w.fail("write", t, w.tx.Put(t, k, v))
+	switch t {
+	case tDue:
+		w.texts = true
+	case tDeliveriesDue:
+		w.deliveries = true
+	}
+}
+
+func (w *work) del(t table, k []byte) {
+	old := w.get(t, k)
+	if w.err != nil || old == nil {
+		return
+	}
+	w.note(t, k, old)
+	w.fail("delete", t, w.tx.Delete(t, k))
+}
+
+func (w *work) note(t table, k, old []byte) {
+	c := change{t: t, key: bytes.Clone(k)}
+	if old != nil {
+		c.old = append([]byte{}, old...)
+	}
+	w.undo = append(w.undo, c)
+}
+
+// takeBack undoes what the operation wrote.
+func (w *work) takeBack() error {
+	for i := len(w.undo) - 1; i >= 0; i-- {
+		c := w.undo[i]
+		var err error
+		if c.old == nil {
+			err = w.tx.Delete(c.t, c.key)
+		} else {
+			err = w.tx.Put(c.t, c.key, c.old)
+		}
+		if err != nil {
+			return fmt.Errorf("take back a change of %s: %w", tableNames[c.t], err)
+		}
+	}
+	return nil
+}
+
+func (w *work) fail(what string, t table, err error) {
+	if err != nil && w.err == nil {
+		w.err = fmt.Errorf("%s %s: %w", what, tableNames[t], err)
+	}
+}
+
+// scan walks all keys that begin with prefix.
+func (w *work) scan(t table, prefix []byte, fn func(k, v []byte) bool) {
+	w.walk(t, prefix, after(prefix), false, fn)
+}
+
+// back walks all keys that begin with prefix from the last to the first.
+func (w *work) back(t table, prefix []byte, fn func(k, v []byte) bool) {
+	w.walk(t, prefix, after(prefix), true, fn)
+}
+
+func (w *work) walk(t table, from, to []byte, backward bool, fn func(k, v []byte) bool) {
+	if w.err != nil {
+		return
+	}
+	w.fail("scan", t, w.tx.Scan(t, from, to, backward, func(k, v []byte) bool { return fn(k, v) && w.err == nil }))
+}
+
+// keys collects up to limit keys (0 = all) in [from, to), so that they can be changed.
+func (w *work) keys(t table, from, to []byte, limit int) [][]byte {
+	var all [][]byte
+	w.walk(t, from, to, false, func(k, _ []byte) bool {
+		all = append(all, bytes.Clone(k))
+		return limit == 0 || len(all) < limit
+	})
+	return all
+}
+
+// load reads a record.
+func load[T any](w *work, t table, k []byte) (v T, ok bool) {
+	b := w.get(t, k)
+	if b == nil {
+		return v, false
+	}
+	if err := decode(b, &v); err != nil {
+		w.fail("decode a record of", t, err)
+		return v, false
+	}
+	return v, true
+}
+
+// save writes a record.
+func (w *work) save(t table, k []byte, v any) {
+	b, err := encode(v)
+	if err != nil {
+		w.fail("encode a record of", t, err)
+		return
+	}
+	w.put(t, k, b)
+}
+
+// next gives the next number of a sequence, from 1.
+func (w *work) next(sequence string) uint64 {
+	k := []byte("seq/" + sequence)
+	n := number(w.get(tMeta, k)) + 1
+	w.put(tMeta, k, key(nil).num(n))
+	return n
+}
