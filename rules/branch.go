@@ -90,11 +90,15 @@ func wild(pattern, word string) bool {
 	return strings.HasSuffix(rest, parts[last])
 }
 
-const longestReply = 4000 // bytes of a reply that are looked at
+// Of a longer reply the start and the end are looked at: about ten segments.
+const (
+	replyStart = 1200 // bytes
+	replyEnd   = 400
+)
 
 func bounded(body string) string {
-	if len(body) > longestReply {
-		body = body[:longestReply]
+	if len(body) > replyStart+replyEnd {
+		body = body[:replyStart] + "\n" + body[len(body)-replyEnd:]
 	}
 	return strings.ToValidUTF8(body, " ")
 }
