@@ -182,13 +182,23 @@ func (p *Pending) wait() (Answer, error) {
 	}()
 	timer := time.NewTimer(l.cfg.ResponseTimeout)
 	defer timer.Stop()
-	timedOut := false
-	select {
-	case f, ok := <-r.reply:
-		return p.answered(f, ok)
-	case <-timer.C:
-		timedOut = true
-	case <-p.ctx.Done():
+	for over := false; !over; {
+		select {
+		case f, ok := <-r.reply:
+			return p.answered(f, ok)
+		case <-p.ctx.Done():
+			over = true
+		case <-timer.C:
+			// The time for the answer counts from the write; a write that is under way ends in bounded time.
+			left := l.cfg.ResponseTimeout / 8
+			stage := r.stage.Load()
+			if stage == stageWritten {
+				left = time.Until(r.written.Add(l.cfg.ResponseTimeout))
+			}
+			if over = stage == stageQueued || left <= 0; !over {
+				timer.Reset(left)
+			}
+		}
 	}
 	if r.stage.CompareAndSwap(stageQueued, stageUnsent) { // the writer is stuck, and will not take it any more
 		s.forget(r)
@@ -204,12 +214,13 @@ func (p *Pending) wait() (Answer, error) {
 	}
 	l.count.submitted.Add(1)
 	l.count.unanswered.Add(1)
-	if timedOut || r.probe {
+	err := p.ctx.Err()
+	if err == nil || r.probe {
 		l.caution.unanswered(time.Now(), r.probe)
 	}
 	a := l.notSent(&p.segment)
 	a.Sent, a.Written = Uncertain, r.begun(p.begun)
-	if err := p.ctx.Err(); err != nil {
+	if err != nil {
 		return a, fmt.Errorf("%w: %w", ErrUnanswered, err)
 	}
 	l.fault("unanswered", fmt.Errorf("submit_sm not answered in %v", l.cfg.ResponseTimeout))
