@@ -24,14 +24,16 @@ type Options struct {
 
 	TLS *tls.Config // for an event socket behind TLS; verification is the config's
 
-	Dial         func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer
-	DialTimeout  time.Duration                                                     // TCP and TLS: 10 s
-	LoginTimeout time.Duration                                                     // each step until subscribed: 10 s
-	CmdTimeout   time.Duration                                                     // answer to one command: 10 s
-	Idle         time.Duration                                                     // no event for this long: redial. 60 s, three heartbeats
-	RetryMin     time.Duration                                                     // first pause after a failure: 0.5 s, doubled each time
-	RetryMax     time.Duration                                                     // longest pause: 30 s
-	RetrySlow    time.Duration                                                     // pause after a lasting refusal: 60 s
+	// Dial makes the connection; nil: net.Dialer's DialContext.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	DialTimeout  time.Duration // TCP and TLS: 10 s
+	LoginTimeout time.Duration // each step until subscribed: 10 s
+	CmdTimeout   time.Duration // the answer to one command: 10 s
+	Idle         time.Duration // no event for so long is a dead link: 60 s, three heartbeats
+	RetryMin     time.Duration // the first pause after a failure, doubled each time: 0.5 s
+	RetryMax     time.Duration // the longest pause: 30 s
+	RetrySlow    time.Duration // the pause after a lasting refusal: 60 s
 
 	Queue      int // events that wait for handle: 8192
 	QueueBytes int // and their size: 64 MiB

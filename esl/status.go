@@ -123,8 +123,9 @@ func causeOf(err error) Cause {
 		err   error
 		cause Cause
 	}{
-		{ErrPassword, CausePassword}, {ErrACL, CauseACL}, {ErrSubscribe, CauseSubscribe}, {ErrReadBack, CauseReadBack}, {ErrSilent, CauseSilent},
-		{ErrTimeout, CauseTimeout}, {ErrNotice, CauseNotice}, {ErrProtocol, CauseProtocol}, {ErrClosed, CauseClosed},
+		{ErrPassword, CausePassword}, {ErrACL, CauseACL}, {ErrSubscribe, CauseSubscribe},
+		{ErrReadBack, CauseReadBack}, {ErrSilent, CauseSilent}, {ErrTimeout, CauseTimeout},
+		{ErrNotice, CauseNotice}, {ErrProtocol, CauseProtocol}, {ErrClosed, CauseClosed},
 	} {
 		if errors.Is(err, known.err) {
 			return known.cause

@@ -126,7 +126,8 @@ func TestPlayingARecordingUnchangedGivesItsBytes(t *testing.T) {
 	}
 	for _, file := range files {
 		name := filepath.Base(file)
-		if strings.HasPrefix(name, "37") || strings.HasPrefix(name, "35") { // the gaps change ids; 35 is long
+		// Those with a gap change ids, the longest is too long, and a login has no events.
+		if strings.HasPrefix(name, "37") || strings.HasPrefix(name, "35") || strings.HasPrefix(name, "00") {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -220,4 +221,22 @@ func (r *Recording) Trim() *Recording {
 	trimmed.began = r.began.Add(skip)
 	trimmed.length = r.steps[last].at - skip
 	return &trimmed
+}
+
+// Events are the recorded events as they were, in the order of the wire.
+func (r *Recording) Events() iter.Seq[*Event] {
+	return func(yield func(*Event) bool) {
+		for _, s := range r.steps {
+			if s.event == nil {
+				continue
+			}
+			e := &Event{Body: s.event.body}
+			for _, h := range s.event.headers {
+				e.Headers = append(e.Headers, Header{h.name, h.value})
+			}
+			if !yield(e) {
+				return
+			}
+		}
+	}
 }
