@@ -109,7 +109,10 @@ func ParseNumber(raw, region string, rewrites []Rewrite, validate bool) (Number,
 	}
 	digits := strings.TrimPrefix(s, "+")
 	if !validate {
-		return takenAsIs(s, digits, region), nil
+		if n = takenAsIs(s, region); len(strings.TrimPrefix(n.E164, "+")) > mostDigits {
+			return Number{}, fmt.Errorf("%w: it has %d digits", ErrNoNumber, len(digits))
+		}
+		return n, nil
 	}
 	if s == digits && phonenumbers.GetCountryCodeForRegion(region) != 0 && isShort(digits, region) {
 		return Number{E164: digits, Region: region, Kind: KindShort}, nil
@@ -187,13 +190,10 @@ func inPlan(s, region string) (Number, bool) {
 }
 
 // takenAsIs is a number that the plan does not know, for installations with private plans and test numbers.
-func takenAsIs(s, digits, region string) Number {
+func takenAsIs(s, region string) Number {
 	n, err := phonenumbers.Parse(s, region)
 	if err == nil && phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE {
 		return describe(n, false)
-	}
-	if len(digits) > mostDigits {
-		s = s[:len(s)-len(digits)] + digits[len(digits)-mostDigits:]
 	}
 	return Number{E164: s, Region: UnknownRegion, Kind: KindUnknown}
 }
