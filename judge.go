@@ -15,7 +15,7 @@ func (t *Tracker) sketch(c *tracked) Call {
 		in = new(LegInfo)
 	}
 	call.Party = in.Party
-	dialled := slices.Clone(in.Dialled)
+	dialled, number := slices.Clone(in.Dialled), 0
 	for i := range c.leg.facts {
 		f := &c.leg.facts[i]
 		switch {
@@ -39,8 +39,9 @@ func (t *Tracker) sketch(c *tracked) Call {
 		case f.Fact == FactDeclined:
 			call.Declined = f.On
 		case f.Fact == FactNumber:
-			if call.Party.Number == "" {
-				call.Party.Number = f.Text
+			// What was dialled is surer than what the PBX shows as connected.
+			if call.Party.Number == "" || f.Index < number {
+				call.Party.Number, number = f.Text, f.Index
 			}
 		case f.Fact == FactDialled && f.Index >= 0 && f.Index < maxForms:
 			for len(dialled) <= f.Index {
@@ -215,6 +216,7 @@ func (j *judgement) lost() {
 // step is a stage that the caller came to.
 type step struct {
 	at     time.Time
+	was    time.Time // at, but for a virtual leg when the leg came to it, maybe before the caller was connected with it
 	stage  Stage
 	cause  Cause
 	leg    *leg
@@ -348,6 +350,9 @@ func (j *judgement) collect() {
 		if c := cmpBool(b.weak, a.weak); c != 0 { // concluded ones first: a real one of the same time is later
 			return c
 		}
+		if c := a.was.Compare(b.was); c != 0 {
+			return c
+		}
 		if c := int(a.stage) - int(b.stage); c != 0 {
 			return c
 		}
@@ -393,11 +398,13 @@ func (j *judgement) stages(l *leg, during span, dials bool) {
 				j.message = j.message || l == j.leg || !during.from.IsZero()
 			}
 			for k := len(mine) - 1; k >= 0; k-- {
-				if mine[k].stage == f.Stage {
-					mine[k].result, mine[k].ended = f.Result, f.At
-					mine[k].cause = f.Cause
-					break
+				if mine[k].stage != f.Stage {
+					continue
 				}
+				if mine[k].result == 0 { // the PBX repeats it at the end
+					mine[k].result, mine[k].ended = f.Result, f.At
+				}
+				break
 			}
 		default:
 		}
@@ -410,6 +417,7 @@ func (j *judgement) stages(l *leg, during span, dials bool) {
 		}
 	}
 	for _, s := range mine {
+		s.was = s.at
 		if l != j.leg {
 			if !during.open() && s.at.After(during.to) {
 				continue

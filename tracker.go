@@ -182,6 +182,9 @@ func (t *Tracker) Observe(e Event) []Change {
 		t.stats.Late++
 		return all
 	}
+	if e.At.IsZero() && e.Found && e.Kind != LegLinked {
+		e.At = t.pbxTime(e.Seen) // read back: it is so now
+	}
 	t.clock(&e)
 	l := t.leg(e.Leg, e.Seen)
 	fresh, outOfOrder := l.add(&e)
@@ -225,6 +228,20 @@ func (t *Tracker) clock(e *Event) {
 	if d := e.Seen.Sub(e.At); !t.skewed || d < t.skew {
 		t.skew, t.skewed = d, true
 	}
+}
+
+// pbxTime is an instant of our clock by the PBX's, as well as we can tell.
+func (t *Tracker) pbxTime(seen time.Time) time.Time {
+	at := t.lastAt
+	if t.skewed {
+		if by := seen.Add(-t.skew); by.After(at) {
+			at = by
+		}
+	}
+	if at.IsZero() {
+		at = seen
+	}
+	return at.UTC()
 }
 
 // leg finds a leg, or makes one with a group of its own.
@@ -295,11 +312,8 @@ func (t *Tracker) begin(l *leg, e *Event) []Change {
 
 // down notes that the link is lost.
 func (t *Tracker) down(e *Event) {
-	t.downAt = t.lastAt
-	if t.skewed {
-		if at := e.Seen.Add(-t.skew); at.After(t.downAt) {
-			t.downAt = at
-		}
+	if t.downAt.IsZero() {
+		t.downAt = t.pbxTime(e.Seen)
 	}
 }
 
@@ -327,8 +341,7 @@ func (t *Tracker) up(e *Event) {
 		t.wake(l.group, e.Seen.Add(t.opts.Settle))
 	}
 	t.downAt = time.Time{}
-	t.skewed = false
 	if e.Restarted {
-		t.lastAt = time.Time{}
+		t.lastAt, t.skewed = time.Time{}, false
 	}
 }
