@@ -2,6 +2,7 @@ package esl
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -127,12 +128,21 @@ func TestTheYoungestInboundLegsAreDumped(t *testing.T) {
 }
 
 func FuzzFrames(f *testing.F) {
-	handshakes, err := filepath.Glob("testdata/traces/00-*.esl")
+	handshakes, err := filepath.Glob("testdata/traces/00-*.esl.gz")
 	if err != nil || len(handshakes) == 0 {
 		f.Fatalf("no handshakes: %v", err)
 	}
 	for _, name := range handshakes {
-		raw, err := os.ReadFile(name)
+		file, err := os.Open(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		defer file.Close()
+		z, err := gzip.NewReader(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		raw, err := io.ReadAll(z)
 		if err != nil {
 			f.Fatal(err)
 		}

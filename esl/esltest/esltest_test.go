@@ -6,12 +6,15 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -84,16 +87,13 @@ func (c *client) login() {
 // The words of the handshakes are those that were recorded, to the byte.
 func TestHandshakesAreThoseOfFreeSWITCH(t *testing.T) {
 	for _, tt := range []struct{ file, commands string }{
-		{"00-handshake-good.esl", "auth ClueCon\n\nevent plain CHANNEL_CREATE\n\nevent plain NOSUCH\n\nnosuchcommand\n\n" +
+		{"00-handshake-good.esl.gz", "auth ClueCon\n\nevent plain CHANNEL_CREATE\n\nevent plain NOSUCH\n\nnosuchcommand\n\n" +
 			"api nosuchapi\n\napi show channels as json\n\nfilter Call-Direction inbound\n\nexit\n\n"},
-		{"00-handshake-bad-password.esl", "auth wrong\n\n"},
-		{"00-handshake-no-auth.esl", "api status\n\n"},
+		{"00-handshake-bad-password.esl.gz", "auth wrong\n\n"},
+		{"00-handshake-no-auth.esl.gz", "api status\n\n"},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
-			want, err := os.ReadFile(filepath.Join(traces, tt.file))
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := unzip(t, filepath.Join(traces, tt.file))
 			// The recorder also asked for a background job, whose id is random.
 			if before, job, ok := bytes.Cut(want, []byte("Content-Type: command/reply\nReply-Text: +OK Job-UUID")); ok {
 				_, after, _ := bytes.Cut(job, []byte("\n\n"))
@@ -166,7 +166,7 @@ func normal(event string) string {
 	return b.String()
 }
 
-func recordedEvents(t *testing.T, file string) []string {
+func unzip(t *testing.T, file string) []byte {
 	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {
@@ -181,6 +181,12 @@ func recordedEvents(t *testing.T, file string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return raw
+}
+
+func recordedEvents(t *testing.T, file string) []string {
+	t.Helper()
+	raw := unzip(t, file)
 	var events []string
 	for len(raw) > 0 {
 		raw = bytes.TrimLeft(raw, "\n")
@@ -358,6 +364,65 @@ func TestAPlayEndsWithItsContext(t *testing.T) {
 			t.Error("played on")
 		}
 	})
+}
+
+var update = flag.Bool("update", false, "write the built-in recordings anew")
+
+var builtin = []string{"01-direct-answered-caller-hangs-up", "03-direct-no-answer", "04-direct-caller-hangs-up-ringing",
+	"05-direct-busy-486", "08-ringgroup-one-answers", "09-ringgroup-no-answer", "14-callcenter-caller-abandons",
+	"17-noanswer-voicemail-message", "18c-vanilla-loopback-voicemail-hangup", "19-ivr-hangup-no-choice",
+	"22-outbound-unanswered", "25-anonymous-no-answer", "28-blind-transfer-refer-no-answer", "33-abandon-then-answered"}
+
+// The built-in recordings are the recordings, less what nobody subscribes to.
+func TestTheBuiltInRecordingsAreWhatTheyWereMadeOf(t *testing.T) {
+	if *update {
+		for _, name := range builtin {
+			writeBuiltin(t, name)
+		}
+	}
+	got, err := esltest.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(builtin) {
+		t.Fatalf("%d recordings", len(got))
+	}
+	for i, r := range got {
+		whole := load(t, builtin[i]+".esl.gz")
+		if r.Name != whole.Name || !reflect.DeepEqual(r.Truth, whole.Truth) || len(r.Truth) == 0 {
+			t.Errorf("%s: truth %v", r.Name, r.Truth)
+		}
+		want := slices.Collect(reduced(whole).Events())
+		if events := slices.Collect(r.Events()); !slices.EqualFunc(events, want, func(a, b *esltest.Event) bool {
+			return bytes.Equal(a.JSON(), b.JSON())
+		}) {
+			t.Errorf("%s: %d events, want %d: go test ./esl/esltest -update", r.Name, len(events), len(want))
+		}
+	}
+}
+
+func reduced(r *esltest.Recording) *esltest.Recording {
+	return r.Only("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_BRIDGE", "CHANNEL_UNBRIDGE", "CHANNEL_HANGUP_COMPLETE", "CUSTOM").Trim()
+}
+
+func writeBuiltin(t *testing.T, name string) {
+	t.Helper()
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reduced(load(t, name+".esl.gz")).WriteTo(z); err != nil {
+		t.Fatal(err)
+	}
+	z.Close()
+	if err := os.WriteFile(filepath.Join("recordings", name+".esl.gz"), b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	sidecar := unzip(t, filepath.Join(traces, name+".json.gz"))
+	if err := os.WriteFile(filepath.Join("recordings", name+".json"), sidecar, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func FuzzReadRecording(f *testing.F) {

@@ -2,13 +2,13 @@ package esltest
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,7 +63,7 @@ type gap struct {
 // Length is how long the recording took.
 func (r *Recording) Length() time.Duration { return r.length }
 
-// LoadRecording reads NAME.esl.gz (or NAME.esl) and, if it is there, the sidecar NAME.json.
+// LoadRecording reads NAME.esl.gz and, if it is there, the sidecar NAME.json; either may be gzipped or not.
 func LoadRecording(path string) (*Recording, error) {
 	return loadRecording(os.DirFS(filepath.Dir(path)), filepath.Base(path))
 }
@@ -89,24 +89,19 @@ func LoadRecordings(fsys fs.FS) ([]*Recording, error) {
 }
 
 func loadRecording(fsys fs.FS, file string) (*Recording, error) {
-	f, err := fsys.Open(file)
+	name := strings.TrimSuffix(strings.TrimSuffix(file, ".gz"), ".esl")
+	stream, err := readFile(fsys, file)
 	if err != nil {
 		return nil, fmt.Errorf("load recording: %w", err)
 	}
-	defer f.Close()
-	name, zipped := strings.CutSuffix(file, ".gz")
-	name = strings.TrimSuffix(name, ".esl")
-	var stream io.Reader = f
-	if zipped {
-		if stream, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("load recording %s: %w", file, err)
-		}
-	}
-	r, err := ReadRecording(name, stream)
+	r, err := ReadRecording(name, bytes.NewReader(stream))
 	if err != nil {
 		return nil, err
 	}
-	sidecar, err := fs.ReadFile(fsys, name+".json")
+	sidecar, err := readFile(fsys, name+".json")
+	if errors.Is(err, fs.ErrNotExist) {
+		sidecar, err = readFile(fsys, name+".json.gz")
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	}
@@ -119,6 +114,18 @@ func loadRecording(fsys fs.FS, file string) (*Recording, error) {
 		return nil, fmt.Errorf("load recording %s: %w", file, err)
 	}
 	return r, nil
+}
+
+func readFile(fsys fs.FS, name string) ([]byte, error) {
+	content, err := fs.ReadFile(fsys, name)
+	if err != nil || !strings.HasSuffix(name, ".gz") {
+		return content, err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(content))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return io.ReadAll(z)
 }
 
 // ReadRecording reads a raw stream: event-socket bytes after the login, with `event plain ALL`. A second reply to an event
@@ -194,49 +201,4 @@ func (r *Recording) lastGap(open *gap) *gap {
 		}
 	}
 	return nil
-}
-
-// Trim leaves out what comes after the last call's end and the pause before its begin: recordings have seconds of idle
-// time on both sides. It returns a copy.
-func (r *Recording) Trim() *Recording {
-	first, last := -1, -1
-	for i, s := range r.steps {
-		if s.gap == nil && !strings.HasPrefix(s.event.get("Event-Name"), "CHANNEL_") {
-			continue
-		}
-		if first < 0 {
-			first = i
-		}
-		last = i
-	}
-	if first < 0 {
-		return r
-	}
-	trimmed := *r
-	trimmed.steps = slices.Clone(r.steps[first : last+1])
-	skip := r.steps[first].at
-	for i := range trimmed.steps {
-		trimmed.steps[i].at -= skip
-	}
-	trimmed.began = r.began.Add(skip)
-	trimmed.length = r.steps[last].at - skip
-	return &trimmed
-}
-
-// Events are the recorded events as they were, in the order of the wire.
-func (r *Recording) Events() iter.Seq[*Event] {
-	return func(yield func(*Event) bool) {
-		for _, s := range r.steps {
-			if s.event == nil {
-				continue
-			}
-			e := &Event{Body: s.event.body}
-			for _, h := range s.event.headers {
-				e.Headers = append(e.Headers, Header{h.name, h.value})
-			}
-			if !yield(e) {
-				return
-			}
-		}
-	}
 }
