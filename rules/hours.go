@@ -375,20 +375,16 @@ func (q Quiet) Begins(t time.Time, zones ...*time.Location) time.Time {
 	return first
 }
 
-// end is when the quiet hours that hold at t end by the clock of a zone.
+// end is when the quiet hours that hold at t end by the clock of a zone. It looks minute by minute, because a clock that is
+// set forward or back in the night may skip the end, or bring it twice.
 func (q Quiet) end(t time.Time, zone *time.Location) time.Time {
-	day := dateOf(t.In(zone))
-	if at := instant(day, q.To, zone); at.After(t) {
-		return at
-	}
-	// The clock may have been set back over the end: then it is quiet once more until the same time of the same day.
-	step := t.Truncate(time.Minute)
-	for last := t.Add(3 * time.Hour); step.Before(last); {
-		if step = step.Add(time.Minute); !q.At(step, zone) {
-			return step
+	t = t.Truncate(time.Minute)
+	for range 2 * int(Midnight) {
+		if t = t.Add(time.Minute); !q.At(t, zone) {
+			return t
 		}
 	}
-	return instant(tomorrow(day), q.To, zone)
+	return t
 }
 
 // instant is the first instant of a day at which the clock of a zone shows c, or has jumped over it.
