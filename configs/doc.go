@@ -7,7 +7,10 @@
 // knows no protocol.
 package configs
 
-import _ "embed"
+import (
+	_ "embed"
+	_ "time/tzdata" // so that a time zone is known also where the system has no database of them
+)
 
 // Reference is the reference file: every key with its default and a comment.
 //
