@@ -200,6 +200,36 @@ func TestEventsDuringTheReadBackComeAfterIt(t *testing.T) {
 	})
 }
 
+// FreeSWITCH's list is written behind: what it lists and does not know any more has ended.
+func TestAChannelThatIsOnlyStillListedIsNotLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pbx := esltest.New(esltest.Options{Password: password})
+		for _, uuid := range []string{"leg-live", "leg-stale", "leg-ending"} {
+			pbx.Emit(channelEvent("CHANNEL_CREATE", uuid))
+		}
+		pbx.LoseEnd("leg-stale")
+		pbx.LoseEnd("leg-ending")
+		go func() {
+			if pbx.AwaitSubscriber(t.Context()) == nil {
+				time.Sleep(100 * time.Millisecond)
+				pbx.Emit(channelEvent("CHANNEL_HANGUP_COMPLETE", "leg-ending"))
+			}
+		}()
+		r := rigOn(t, pbx, esl.Options{}, nil)
+		defer r.stop()
+		time.Sleep(time.Second)
+		r.want(t, "up CHANNEL_HANGUP_COMPLETE", "up")
+		snap := r.last(esl.MessageUp).Snapshot
+		var live []string
+		for _, row := range snap.Channels {
+			live = append(live, row["uuid"])
+		}
+		if got := strings.Join(live, " "); got != "leg-live leg-ending" || len(snap.Dumps) != 1 || len(snap.Calls) != 2 {
+			t.Errorf("live: %s; %d dumps, %d calls", got, len(snap.Dumps), len(snap.Calls))
+		}
+	})
+}
+
 func TestALostConnectionIsToldAndMended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, esl.Options{})

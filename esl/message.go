@@ -67,6 +67,7 @@ type Snapshot struct {
 	// Calls are the rows of `show calls as json`: for bridged pairs also b_uuid, b_callstate and so on.
 	Calls []map[string]string
 	// Dumps are the answers of `uuid_dump UUID json` for inbound legs, by uuid: the same names as in an event. A leg
-	// that ended in the meantime has none, nor have those beyond Options.MaxDumps (the youngest legs come first).
+	// that ended in the meantime has none (its end is told after the snapshot), nor have those beyond Options.MaxDumps
+	// (the youngest legs come first). Legs that FreeSWITCH still lists but does not know any more are left out of all.
 	Dumps map[string]map[string]string
 }

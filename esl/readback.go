@@ -14,6 +14,7 @@ import (
 // readBack asks for what is live. Events that come meanwhile wait in the queue: they are told after the snapshot, and may
 // tell what is in it already.
 func (s *session) readBack(ctx context.Context) (*Snapshot, error) {
+	defer s.watchEnds()()
 	core, err := s.askCore(ctx)
 	if err != nil {
 		return nil, err
@@ -26,16 +27,64 @@ func (s *session) readBack(ctx context.Context) (*Snapshot, error) {
 		return nil, err
 	}
 	dumps := newFlattener(s.opts.Keep)
+	var gone []string
 	for _, uuid := range legsToDump(snap.Channels, s.opts.MaxDumps) {
 		body, err := s.api(ctx, "uuid_dump", uuid+" json")
 		if err != nil {
 			return nil, err
 		}
-		if dump, err := dumps.flatten([]byte(body)); err == nil { // else "-ERR No such channel!": it has just ended
+		if dump, err := dumps.flatten([]byte(body)); err == nil {
 			snap.Dumps[uuid] = dump
+		} else if strings.HasPrefix(body, "-ERR No such channel") {
+			gone = append(gone, uuid)
 		}
 	}
+	if len(gone) > 0 {
+		s.dropStale(ctx, snap, gone)
+	}
 	return snap, nil
+}
+
+// endGrace is how long the end of a leg may come after the answer that there is no such channel: FreeSWITCH sends events
+// from another thread than answers.
+const endGrace = 500 * time.Millisecond
+
+// dropStale leaves out the rows of legs that FreeSWITCH does not know any more. Its list comes from a database that is
+// written behind; a leg that ended before we subscribed may still stand in it, and its end would never be told. A leg
+// whose end was, or is about to be, told stays in: it lived when the list was made.
+func (s *session) dropStale(ctx context.Context, snap *Snapshot, gone []string) {
+	timer := time.NewTimer(endGrace)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.done:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stale := func(row map[string]string) bool { return slices.Contains(gone, row["uuid"]) && !s.hungUp[row["uuid"]] }
+	snap.Channels = slices.DeleteFunc(snap.Channels, stale)
+	snap.Calls = slices.DeleteFunc(snap.Calls, stale)
+}
+
+// watchEnds begins to remember the ends of legs, and returns what stops it.
+func (s *session) watchEnds() (stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hungUp = map[string]bool{}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.hungUp = nil
+	}
+}
+
+func (s *session) sawEnd(uuid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hungUp != nil {
+		s.hungUp[uuid] = true
+	}
 }
 
 // askCore returns FreeSWITCH's id: from the global variable, else from the first event.

@@ -37,7 +37,8 @@ type session struct {
 	core       string
 	coreSeen   chan struct{} // closed once core is known
 	jobs       map[string]chan string
-	jobEvents  bool // subscribed to BACKGROUND_JOB
+	jobEvents  bool            // subscribed to BACKGROUND_JOB
+	hungUp     map[string]bool // legs whose end was seen during a read-back; nil outside
 }
 
 func newSession(conn net.Conn, opts *Options) *session {
@@ -164,6 +165,9 @@ func (s *session) event(body []byte) error {
 	if name == "BACKGROUND_JOB" {
 		s.jobDone(headers["Job-UUID"], headers["_body"])
 		return nil
+	}
+	if name == "CHANNEL_HANGUP_COMPLETE" {
+		s.sawEnd(headers["Unique-ID"])
 	}
 	s.queue.put(Message{Kind: MessageEvent, Seen: seen, Name: name, Subclass: headers["Event-Subclass"],
 		Headers: headers}, len(body))

@@ -65,6 +65,16 @@ func (s *Server) Shutdown() {
 	s.down = true
 }
 
+// LoseEnd ends a live channel without an event, and show lists it on: FreeSWITCH writes its list behind, so that a channel
+// that ended just before a client subscribed may still stand in it.
+func (s *Server) LoseEnd(uuid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.state.legs[uuid]; l != nil {
+		l.stale = true
+	}
+}
+
 // notice sends a disconnect notice and closes behind it. The lock is held.
 func (s *Server) notice(text string) {
 	for c := range s.conns {

@@ -18,6 +18,7 @@ type leg struct {
 	last   *Event // the last event of any kind
 	peer   string // bridged with
 	since  string // of the bridge: call_created_epoch
+	stale  bool   // it has ended, but is still listed
 }
 
 // state is what lives on the simulated FreeSWITCH. The server's lock guards it.
@@ -198,7 +199,7 @@ func table(rows []*Event) string {
 // dump answers uuid_dump UUID json.
 func (s *state) dump(uuid string) (*Event, bool) {
 	l := s.legs[uuid]
-	if l == nil {
+	if l == nil || l.stale {
 		return nil, false
 	}
 	dump := &Event{}
