@@ -5,15 +5,16 @@ import (
 	"io/fs"
 )
 
-//go:embed recorded
-var recorded embed.FS
+//go:embed recordings
+var recordings embed.FS
 
-// Recorded holds streams of real calls, recorded from a FreeSWITCH 1.10.12 subscribed to everything, each with its truth:
-// NAME.esl.gz and NAME.json; and logins, 00-handshake-*.esl.
+// Recorded are some of the recordings, with their truth, for [LoadRecordings]: calls answered, missed in each way, and
+// those that only look missed or answered. They hold the events that textback subscribes to, and nothing of the pauses
+// before and after.
 func Recorded() fs.FS {
-	sub, err := fs.Sub(recorded, "recorded")
+	folder, err := fs.Sub(recordings, "recordings")
 	if err != nil {
-		panic(err) // the folder is compiled in
+		panic(err) // only for a name that is no path
 	}
-	return sub
+	return folder
 }
