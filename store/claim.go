@@ -61,7 +61,8 @@ func budgetKey(kind byte, shadow bool, from time.Time, business string) []byte {
 	return k
 }
 
-// History reads the history as Decide would, for a text that is checked again when it is due.
+// History reads the history as Decide would, for a text that is checked again when it is due. By then the text's own claim
+// and call are part of it.
 func (s *Store) History(ctx context.Context, k Keys, at time.Time) (h textback.History, err error) {
 	err = s.view(ctx, at, func(w *work) error { h = w.history(k); return nil })
 	return h, err
