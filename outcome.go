@@ -69,11 +69,20 @@ func ParseOutcome(word string) (Outcome, error) {
 	return 0, fmt.Errorf("%q is not an outcome", word)
 }
 
-// MarshalText writes the outcome's word.
-func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+// MarshalText writes the outcome's word, nothing for none: a zero field must come back from JSON as it went in.
+func (o Outcome) MarshalText() ([]byte, error) {
+	if o == 0 {
+		return nil, nil
+	}
+	return []byte(o.String()), nil
+}
 
 // UnmarshalText reads the outcome's word.
 func (o *Outcome) UnmarshalText(b []byte) (err error) {
+	if len(b) == 0 {
+		*o = 0
+		return nil
+	}
 	*o, err = ParseOutcome(string(b))
 	return err
 }

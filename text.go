@@ -51,11 +51,20 @@ func ParseTextState(word string) (TextState, error) {
 	return 0, fmt.Errorf("%q is not a state of a text", word)
 }
 
-// MarshalText writes the state's word.
-func (s TextState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+// MarshalText writes the state's word, nothing for none: a zero field must come back from JSON as it went in.
+func (s TextState) MarshalText() ([]byte, error) {
+	if s == 0 {
+		return nil, nil
+	}
+	return []byte(s.String()), nil
+}
 
 // UnmarshalText reads the state's word.
 func (s *TextState) UnmarshalText(b []byte) (err error) {
+	if len(b) == 0 {
+		*s = 0
+		return nil
+	}
 	*s, err = ParseTextState(string(b))
 	return err
 }
@@ -95,11 +104,20 @@ func (k TextKind) String() string {
 // Automatic tells whether no person wrote the text.
 func (k TextKind) Automatic() bool { return k != PersonText }
 
-// MarshalText writes the kind's word.
-func (k TextKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+// MarshalText writes the kind's word, nothing for none: a zero field must come back from JSON as it went in.
+func (k TextKind) MarshalText() ([]byte, error) {
+	if k == 0 {
+		return nil, nil
+	}
+	return []byte(k.String()), nil
+}
 
 // UnmarshalText reads the kind's word.
 func (k *TextKind) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*k = 0
+		return nil
+	}
 	for i, w := range textKindWords {
 		if i != 0 && w == string(b) {
 			*k = TextKind(i)

@@ -72,11 +72,20 @@ func ParseReason(word string) (Reason, error) {
 	return 0, fmt.Errorf("%q is not a reason", word)
 }
 
-// MarshalText writes the reason's word.
-func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+// MarshalText writes the reason's word, nothing for none: a zero field must come back from JSON as it went in.
+func (r Reason) MarshalText() ([]byte, error) {
+	if r == 0 {
+		return nil, nil
+	}
+	return []byte(r.String()), nil
+}
 
 // UnmarshalText reads the reason's word.
 func (r *Reason) UnmarshalText(b []byte) (err error) {
+	if len(b) == 0 {
+		*r = 0
+		return nil
+	}
 	*r, err = ParseReason(string(b))
 	return err
 }
