@@ -75,7 +75,7 @@ func TestALookupThatGetsNoAnswerIsAnsweredEmpty(t *testing.T) {
 	}{
 		"the PBX hangs":         {(*aritest.Server).Freeze, 9 * time.Second},
 		"the link is lost":      {(*aritest.Server).Down, time.Second},
-		"the PBX answers 500":   {func(s *aritest.Server) { s.Refuse(500) }, time.Second},
+		"the PBX answers 503":   {func(s *aritest.Server) { s.Refuse(503) }, time.Second},
 		"the channel is gone":   {func(*aritest.Server) {}, time.Second},
 		"the PBX was restarted": {(*aritest.Server).Kill, time.Second},
 	} {

@@ -154,8 +154,13 @@ func (c *client) variable(ctx context.Context, channel, name string) (string, er
 		url.Values{"variable": {name}}, nil, smallBody)
 	if err != nil {
 		var re *RESTError
-		if errors.As(err, &re) && (re.Status == http.StatusNotFound || re.Status == http.StatusConflict) {
-			return "", nil // 404: channel gone, or variable unknown; 409: not in a state to be asked
+		if errors.As(err, &re) {
+			switch re.Status {
+			case http.StatusNotFound, http.StatusConflict: // the channel is gone, or the variable is not set
+				return "", nil
+			case http.StatusInternalServerError: // "Unable to read provided function": STIR_SHAKEN of a call without a result
+				return "", nil
+			}
 		}
 		return "", fmt.Errorf("variable %s: %w", printable(name, 60), err)
 	}

@@ -206,6 +206,8 @@ func (s *Server) variable(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !alive:
 		reply(w, http.StatusNotFound, map[string]string{"message": "Channel not found"})
+	case !found && strings.Contains(name, "("):
+		reply(w, http.StatusInternalServerError, map[string]string{"message": "Unable to read provided function"})
 	case !found:
 		reply(w, http.StatusNotFound, map[string]string{"message": "Provided variable was not found"})
 	default:

@@ -174,8 +174,6 @@ func (st *state) variable(id, name string) (value string, found, alive bool) {
 			return "prohib_not_screened", true, true
 		}
 		return "allowed_not_screened", true, true
-	case "STIR_SHAKEN(0,verify_result)":
-		return "", true, true
 	}
 	return "", false, true
 }

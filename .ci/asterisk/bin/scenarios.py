@@ -92,7 +92,7 @@ def _(l):
     """Dial(100,6) rings out, VoiceMail(u) answers; the caller hangs up 2 s into the greeting."""
     l.phone("100", mode="ring"); l.wait(l.call("+15550104", l.num(), bye_ms=2000))
     l.truth(l.num(), "+15550104", "voicemail-hangup", True, True, 6)
-@sc("19-menu-abandoned")
+@sc("19-ivr-abandon")
 def _(l):
     """IVR answers and plays a menu; caller hangs up after 4 s without a choice."""
     l.wait(l.call("+15550105", l.num(), bye_ms=4000))
