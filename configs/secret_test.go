@@ -65,7 +65,7 @@ func TestASecretComesFromAFileACredentialOrTheEnvironment(t *testing.T) {
 		{`password_credential = "ari"`, "from-credential"},
 		{`password_env = "ARI_PASSWORD"`, "from-env"},
 	} {
-		text := strings.Replace(string(Minimal), `password_file = "ari.password"`, tc.key, 1)
+		text := strings.Replace(string(Minimal), `password_file = "/etc/textback/ari.password"`, tc.key, 1)
 		c, err := Parse("/etc/textback/textback.toml", []byte(text), Options{ReadFile: read, Getenv: func(k string) string { return env[k] }})
 		if err != nil {
 			t.Errorf("%s: %v", tc.key, err)
@@ -75,7 +75,7 @@ func TestASecretComesFromAFileACredentialOrTheEnvironment(t *testing.T) {
 			t.Errorf("%s: %q", tc.key, got)
 		}
 	}
-	text := strings.Replace(string(Minimal), `password_file = "ari.password"`, `password_credential = "../../etc/shadow"`, 1)
+	text := strings.Replace(string(Minimal), `password_file = "/etc/textback/ari.password"`, `password_credential = "../../etc/shadow"`, 1)
 	if _, err := Parse("/etc/textback/textback.toml", []byte(text), Options{ReadFile: read, Getenv: func(k string) string { return env[k] }}); err == nil {
 		t.Error("a credential outside of the credentials' folder was read")
 	}
@@ -93,7 +93,8 @@ func TestASecretThatEverybodyCanReadIsWarnedOf(t *testing.T) {
 	}
 	write("ari.password", "secret", 0o644)
 	write("smpp.password", "secret", 0o640)
-	write("textback.toml", string(Minimal), 0o644)
+	text := strings.ReplaceAll(string(Minimal), "/etc/textback/", "") // relative: beside the file
+	write("textback.toml", text, 0o644)
 	c, err := Load(filepath.Join(dir, "textback.toml"))
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +102,7 @@ func TestASecretThatEverybodyCanReadIsWarnedOf(t *testing.T) {
 	if got := warnings(c); strings.Count(got, "can be read by everybody") != 1 || !strings.Contains(got, "ari.password") {
 		t.Errorf("warnings:\n%s", got)
 	}
-	write("textback.toml", strings.Replace(string(Minimal), `password_file = "smpp.password"`, `password = "secret"`, 1), 0o644)
+	write("textback.toml", strings.Replace(text, `password_file = "smpp.password"`, `password = "secret"`, 1), 0o644)
 	if c, err = Load(filepath.Join(dir, "textback.toml")); err != nil {
 		t.Fatal(err)
 	}
