@@ -61,10 +61,12 @@ func (s *Store) RecordBooking(ctx context.Context, n NewBooking, at time.Time) (
 		}
 		b := BookingRecord{Booking: n.Booking, Event: n.Event, Caller: n.Phone}
 		b.Booking.At = at
-		if t, ok := w.bookedText(n); ok {
+		t, byToken := w.bookedText(n)
+		if t != nil {
 			b.TextID, b.Business, b.Caller = t.T.ID, t.T.Business, t.T.To
 			res.Text = &t.T
-		} else {
+		}
+		if !byToken {
 			b.Booking.Token = ""
 		}
 		if r, ok := w.bookedThread(b, n); ok {
@@ -90,7 +92,7 @@ func (s *Store) RecordBooking(ctx context.Context, n NewBooking, at time.Time) (
 }
 
 // bookedText is the text by which the booking came: that of its token, else the last one to the phone.
-func (w *work) bookedText(n NewBooking) (*textRecord, bool) {
+func (w *work) bookedText(n NewBooking) (r *textRecord, byToken bool) {
 	if token := strings.ToLower(n.Booking.Token); token != "" {
 		if r, ok := w.text(number(w.get(tTokens, key(nil).str(token)))); ok {
 			return r, true
@@ -106,7 +108,7 @@ func (w *work) bookedText(n NewBooking) (*textRecord, bool) {
 			last = r
 		}
 	}
-	return last, last != nil
+	return last, false
 }
 
 // bookedThread is the thread that a booking belongs to.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"textback"
@@ -186,6 +187,9 @@ func (s *Store) Attempt(ctx context.Context, a Attempt, at time.Time) (textback.
 		only := make(map[int]bool, len(a.Only))
 		for _, i := range a.Only {
 			only[i] = true
+		}
+		if t.Link != a.Link && t.Link != "" && !slices.Contains(r.Links, t.Link) {
+			r.Links = append(r.Links, t.Link)
 		}
 		t.Link = a.Link
 		for i := range t.Parts {

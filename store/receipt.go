@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"textback"
@@ -21,6 +22,9 @@ type Applied struct {
 
 // candidatesMost bounds how many texts one receipt is held against.
 const candidatesMost = 256
+
+// aliasesMost bounds the ids by which a text is known.
+const aliasesMost = 64
 
 // earlyMost bounds how many receipts wait for a response that may bring their id.
 const earlyMost = 10_000
@@ -289,8 +293,10 @@ func addressed(rc textback.Receipt, t textback.Text) bool {
 // applyTo moves the part. The first final state stands: repeats, and a second opinion, change nothing.
 func (w *work) applyTo(m matched, rc textback.Receipt) Applied {
 	r, p := m.r, &m.r.T.Parts[m.part]
-	if m.how != "id" {
-		w.indexID(rc.Link, rc.MessageID, r.T.ID, m.part) // what follows with this id is for this part
+	if a := (alias{rc.Link, rc.MessageID, m.part}); m.how != "id" && a.ID != "" && !slices.Contains(r.Aliases, a) && len(r.Aliases) < aliasesMost {
+		r.Aliases = append(r.Aliases, a) // what follows with this id is for this part
+		w.indexID(a.Link, a.ID, r.T.ID, a.Part)
+		w.saveText(r)
 	}
 	open := m.open()
 	was := p.State

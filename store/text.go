@@ -12,12 +12,20 @@ import (
 type textRecord struct {
 	T       textback.Text
 	Changed time.Time
-	Message uint64 // its place in its thread, 0 if none
+	Message uint64   // its place in its thread, 0 if none
+	Links   []string // links that carried it before Text.Link
+	Aliases []alias  // ids by which receipts called its parts, other than the response's
 
 	was        textback.TextState // zero for a new text
 	wasDue     time.Time
 	wasChanged time.Time
 	wasResent  bool
+}
+
+// alias is a message id that only a receipt knew.
+type alias struct {
+	Link, ID string
+	Part     int
 }
 
 func textKey(id uint64) []byte { return key(nil).num(id) }
@@ -118,14 +126,21 @@ func (w *work) removeText(r *textRecord) {
 	w.del(tTexts, textKey(t.ID))
 }
 
-// indexed are the keys under which receipts find a text's parts on the link that carried it last.
+// indexed are the keys under which receipts find a text's parts.
 func (r *textRecord) indexed() (all []change) {
-	for i, p := range r.T.Parts {
-		for _, f := range forms(p.MessageID) {
-			all = append(all, change{t: tIDs, key: idKey(r.T.Link, f, r.T.ID, i)})
+	for _, link := range append([]string{r.T.Link}, r.Links...) {
+		for i, p := range r.T.Parts {
+			for _, f := range forms(p.MessageID) {
+				all = append(all, change{t: tIDs, key: idKey(link, f, r.T.ID, i)})
+			}
+			if p.Reference != 0 {
+				all = append(all, change{t: tRefs, key: refKey(link, byte(p.Reference), r.T.ID, i)})
+			}
 		}
-		if p.Reference != 0 {
-			all = append(all, change{t: tRefs, key: refKey(r.T.Link, byte(p.Reference), r.T.ID, i)})
+	}
+	for _, a := range r.Aliases {
+		for _, f := range forms(a.ID) {
+			all = append(all, change{t: tIDs, key: idKey(a.Link, f, r.T.ID, a.Part)})
 		}
 	}
 	return all
