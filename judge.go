@@ -273,13 +273,25 @@ func (j *judgement) missed() Outcome {
 		}
 		return NoAnswer
 	case StageDial:
-		if over := last.result != 0 && last.result != ResultAbandoned && last.ended.Before(j.hangupAt); byCaller && !over {
+		over := last.result != 0 && last.result != ResultAbandoned && last.ended.Before(j.hangupAt)
+		if byCaller && !over && !j.rangOut() {
 			return Abandoned
 		}
 		return dialled(attempts, last)
 	default:
 		return Abandoned
 	}
+}
+
+// rangOut tells whether all phones had long been given up when the caller hung up.
+func (j *judgement) rangOut() bool {
+	all := j.t.attemptsOf(j.leg)
+	for _, a := range all {
+		if end, ok := a.leg.endAt(); !ok || end.Add(givenUp).After(j.hangupAt) {
+			return false
+		}
+	}
+	return len(all) > 0
 }
 
 // queue says how a call was missed that ended in a queue, or after it without another stage.
@@ -310,6 +322,10 @@ func (j *judgement) turnedAway(announced bool) Outcome {
 	}
 	return Unreachable
 }
+
+// givenUp is how long before the caller's hangup a phone stops ringing if it is not the hangup that stops it, nor the step
+// from one phone to the next.
+const givenUp = time.Second
 
 // ordinary are the causes that say nothing: normal clearing, no answer, normal unspecified, interworking.
 func ordinary(q850 int) bool { return q850 == 16 || q850 == 19 || q850 == 31 || q850 == 127 }
@@ -374,7 +390,7 @@ func (j *judgement) stages(l *leg, during span, dials bool) {
 		f := &l.facts[i]
 		switch f.Kind {
 		case StageEntered:
-			if f.Stage == StageDial && f.Found && dials {
+			if (f.Stage == StageDial || f.Stage == StageProgram) && f.Found && dials {
 				continue // the legs that were dialled tell more
 			}
 			if l == j.leg && !f.Found && f.At.After(j.hangupAt) {

@@ -203,15 +203,15 @@ func (s span) and(o span) (both span, ok bool) {
 	return both, both.open() || !both.to.Before(both.from)
 }
 
-// closed ends a span with the end of its leg. A leg that ended before the span began is a clock that went back: how long it
-// was is then not known, and an open span counts as long.
+// closed ends a span with the end of its leg. A span stays open, and so counts as long, where its end is not known: the leg's end
+// was not seen, or lies before the span's beginning because the PBX's clock went back.
 func (l *leg) closed(s span) span {
-	at, ok := l.endAt()
-	if !ok || at.Before(s.from) {
+	end := l.end()
+	if end == nil || end.At.Before(s.from) {
 		return s
 	}
-	if s.open() || at.Before(s.to) {
-		s.to = at
+	if s.open() || end.At.Before(s.to) {
+		s.to = end.At
 	}
 	return s
 }
