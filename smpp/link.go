@@ -1,6 +1,7 @@
 package smpp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -118,7 +119,7 @@ func (l *Link) drain() {
 // Back-off between attempts to connect, and how long a bind must have lasted for the next attempt to be the first again.
 const (
 	retryFirst, retryMax           = time.Second, time.Minute
-	refusedFirst, refusedMax       = time.Minute, 10 * time.Minute
+	refusedFirst, refusedMax       = time.Minute, 5 * time.Minute
 	stableAfter                    = 30 * time.Second
 	unbindWait                     = time.Second
 	farEndWait, farEndWaitInFlight = 100 * time.Millisecond, time.Second
@@ -166,8 +167,7 @@ func backoff(failures int, first, most time.Duration) time.Duration {
 // credentials tells whether an error will not mend itself.
 func credentials(err error) bool {
 	var refused *StatusError
-	return errors.As(err, &refused) && (refused.Status == StatusInvPassword || refused.Status == StatusInvSystemID ||
-		refused.Status == StatusBindFailed)
+	return errors.As(err, &refused) && (refused.Status == StatusInvPassword || refused.Status == StatusInvSystemID)
 }
 
 // connect makes one connection and returns when it is over, and whether it was bound.
@@ -348,7 +348,7 @@ func (l *Link) lateAnswer(r *request, f frame) {
 	a := Answer{Link: l.cfg.Name, Token: r.token, Sent: Answered, Status: f.status, MessageID: cString(f.body),
 		Written: r.written, At: time.Now(), Late: true}
 	if f.id == pdu.GenericNACKID {
-		a.MessageID = ""
+		a.MessageID, a.Status = "", cmp.Or(f.status, StatusUnknown)
 	}
 	l.lanes.do("late", true, func() { l.on.Late(a) })
 }

@@ -1,6 +1,7 @@
 package smpp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -247,7 +248,8 @@ func (p *Pending) answered(f frame, ok bool) (Answer, error) {
 	a.Sent, a.Status, a.Written = Answered, f.status, r.begun(p.begun)
 	if f.id == pdu.GenericNACKID {
 		l.count.refused.Add(1)
-		return a, &StatusError{Command: "generic_nack", Status: f.status}
+		a.Status = cmp.Or(f.status, StatusUnknown)
+		return a, &StatusError{Command: "generic_nack", Status: a.Status}
 	}
 	a.MessageID = cString(f.body)
 	if f.status != StatusOK {

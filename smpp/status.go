@@ -24,6 +24,7 @@ const (
 	StatusTryAgain      uint32 = 0x00000064 // ESME_RX_T_APPN: the answer that makes a message centre repeat a deliver_sm
 	StatusRefuse        uint32 = 0x00000065 // ESME_RX_P_APPN
 	StatusInvOptional   uint32 = 0x000000C0 // ESME_RINVOPTPARSTREAM
+	StatusUnknown       uint32 = 0x000000FF // ESME_RUNKNOWNERR
 )
 
 var statusNames = map[uint32]string{

@@ -13,6 +13,10 @@ import (
 	"textback"
 )
 
+// DecodeText reads the text of a message by its data_coding, as [Message.Body] is read: for the parts of a long message
+// that were kept and are read together. It never fails: what cannot be read becomes U+FFFD.
+func DecodeText(b []byte, coding byte) string { return decodeText(b, coding, false) }
+
 // decodeText reads the text of an incoming message by its data_coding (SMPP 3.4, 5.2.19; values from 0x10 up are those of
 // 3GPP TS 23.038, 4). It never fails: what cannot be read becomes U+FFFD. latin1 says that 0 means Latin-1 on this link.
 func decodeText(b []byte, coding byte, latin1 bool) string {
