@@ -1,0 +1,155 @@
+package smpp_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"textback/smpp"
+	"textback/smpp/smpptest"
+)
+
+func TestACentreThatDropsAfterEveryBindIsTriedLessAndLess(t *testing.T) {
+	inBubble(t, setup{faults: smpptest.Faults{DropAfterBind: true}}, func(t *testing.T, b *bench) {
+		time.Sleep(10 * time.Minute)
+		if n := strings.Count(b.states(), "bound"); n < 5 || n > 25 {
+			t.Errorf("%d binds in ten minutes", n)
+		}
+		b.server.SetFaults(smpptest.Faults{})
+		time.Sleep(2 * time.Minute)
+		if !b.link.Up() {
+			t.Errorf("states: %s", b.states())
+		}
+	})
+}
+
+func TestADeliveryWhoseAnswerIsLostComesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		var once sync.Once
+		b := newBench(t, setup{answer: func(smpp.Delivery) uint32 {
+			once.Do(func() { <-gate })
+			return smpp.StatusOK
+		}})
+		defer b.close()
+		synctest.Wait()
+		b.server.Send(smpptest.Message{From: "+12025550123", To: "+12025550100", Body: "STOP"})
+		synctest.Wait()
+		b.server.Drop()
+		time.Sleep(5 * time.Second)
+		if n := len(b.got()); n != 1 {
+			t.Errorf("%d handlers run for one sender at the same time", n)
+		}
+		close(gate)
+		synctest.Wait()
+		if n := len(b.got()); n != 2 || b.server.Waiting() != 0 {
+			t.Errorf("delivered %d times, %d wait", n, b.server.Waiting())
+		}
+	})
+}
+
+func TestAnUnbindLetsAnswersOnTheirWayComeIn(t *testing.T) {
+	inBubble(t, setup{faults: smpptest.Faults{AnswerAfter: 500 * time.Millisecond, NoReceipts: true}}, func(t *testing.T, b *bench) {
+		done := make(chan error, 1)
+		go func() {
+			_, err := b.submit("+12025550123", "x")
+			done <- err
+		}()
+		synctest.Wait()
+		// The unbind alone: the centre would close the connection when its answer comes.
+		b.server.Raw(pdu(0x00000006, 0, 77, ""))
+		synctest.Wait()
+		if a, err := b.submit("+12025550124", "y"); !errors.Is(err, smpp.ErrDown) || a.Sent != smpp.NotSent {
+			t.Errorf("after the unbind: %+v, %v", a, err)
+		}
+		if err := <-done; err == nil {
+			return
+		} else if !errors.Is(err, smpp.ErrUnanswered) {
+			t.Errorf("in flight: %v", err)
+		}
+	})
+}
+
+func TestOnlyWhatNeverLeftGoesOutAgainAfterAnyFault(t *testing.T) {
+	// Whatever happens to the connection, a text that is sent again only when NotSent is said arrives at most once, and
+	// what was accepted has arrived.
+	for seed := range 20 {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inBubble(t, setup{options: smpptest.Options{NoFates: true}, config: func(c *smpp.Config) { c.Window = 8 }}, func(t *testing.T, b *bench) {
+				const texts = 120
+				results := make([]smpp.Sent, texts)
+				var wg sync.WaitGroup
+				slots := make(chan struct{}, 16)
+				wg.Go(func() {
+					for i := range 12 {
+						time.Sleep(time.Duration(seed*37%23+1) * 100 * time.Millisecond)
+						f := smpptest.Faults{NoReceipts: true}
+						switch (i + seed) % 7 {
+						case 0:
+							f.DropOnSubmit = true
+						case 1:
+							f.AnswerAfter = 12 * time.Second
+						case 2:
+							f.StopReading = true
+						case 3:
+							f.MaxRate = 3
+						case 4:
+							f.DuplicateResponses = true
+						case 5:
+							f.Mute = true
+						}
+						b.server.SetFaults(f)
+						if i%3 == 0 {
+							b.server.Drop()
+						}
+					}
+					b.server.SetFaults(smpptest.Faults{NoReceipts: true})
+				})
+				for i := range texts {
+					slots <- struct{}{}
+					wg.Go(func() {
+						defer func() { <-slots }()
+						for {
+							a, err := b.submit(fmt.Sprintf("+1202%07d", i), "x")
+							if smpp.Retryable(err) {
+								if a.Sent == smpp.Uncertain {
+									t.Errorf("an uncertain submit is called retryable: %v", err)
+								}
+								time.Sleep(time.Second)
+								continue
+							}
+							results[i] = a.Sent
+							return
+						}
+					})
+					time.Sleep(50 * time.Millisecond)
+				}
+				wg.Wait()
+				arrived := map[string]int{}
+				for _, x := range b.server.Texts() {
+					arrived[x.To]++
+				}
+				uncertain := 0
+				for i, sent := range results {
+					n := arrived[fmt.Sprintf("+1202%07d", i)]
+					switch {
+					case n > 1:
+						t.Errorf("text %d arrived %d times", i, n)
+					case sent == smpp.Answered && n != 1:
+						t.Errorf("text %d was accepted and did not arrive", i)
+					case sent == smpp.Uncertain:
+						uncertain++
+					}
+				}
+				t.Logf("%d of %d in doubt, %d submits, counters %+v", uncertain, texts, len(b.server.Submits()), b.link.Counters())
+				if uncertain == texts {
+					t.Error("every text is in doubt")
+				}
+			})
+		})
+	}
+}
