@@ -130,6 +130,42 @@ func TestAPromisedBodyCostsNothing(t *testing.T) {
 	})
 }
 
+// FuzzLink puts any bytes behind a good login: the session ends or goes on, the link never panics, waits for ever or says
+// the password, and tells an end for each beginning.
+func FuzzLink(f *testing.F) {
+	f.Add([]byte(event(`{"Event-Name":"CHANNEL_CREATE","Unique-ID":"a","Core-UUID":"c"}`) + event(`{"broken":`)))
+	f.Add([]byte("Content-Type: text/disconnect-notice\nContent-Length: 4\n\n" + password[:4]))
+	f.Add([]byte("Content-Type: command/reply\nReply-Text: +OK\n\nContent-Type: api/response\nContent-Length: 2\n\n{}"))
+	f.Add([]byte("Content-Length: -1\n\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			pbx := esltest.New(esltest.Options{Password: password})
+			r := rigOn(t, pbx, esl.Options{}, nil)
+			synctest.Wait()
+			pbx.Garbage(data)
+			synctest.Wait()
+			pbx.Kill()
+			time.Sleep(2 * time.Minute)
+			r.stop()
+			if strings.Contains(r.causes(), "PASSWORD-IN-ERROR") {
+				t.Error("the password is in an error")
+			}
+			ups, downs := 0, 0
+			for word := range strings.FieldsSeq(r.story()) {
+				switch word {
+				case "up":
+					ups++
+				case "down":
+					downs++
+				}
+			}
+			if ups == 0 || ups != downs {
+				t.Errorf("%d times up, %d times down", ups, downs)
+			}
+		})
+	})
+}
+
 // The reason why the connection is not eslgo's: it makes a slice of whatever length the peer names, in a goroutine of its
 // own. Only another process can show it.
 func TestTheLibrarysOwnConnectionDiesOfANegativeContentLength(t *testing.T) {

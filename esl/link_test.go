@@ -310,6 +310,11 @@ func TestALastingRefusalIsToldSparinglyAndRetriedSlowly(t *testing.T) {
 				tt.mend(pbx)
 				time.Sleep(time.Minute)
 				r.want(t, "up", tt.cause+" "+tt.cause+" up")
+				// Mended and broken anew is news.
+				tt.breakIt(pbx)
+				pbx.Cut()
+				time.Sleep(time.Minute)
+				r.want(t, "up down", tt.cause+" "+tt.cause+" up closed "+tt.cause)
 			})
 		})
 	}

@@ -114,17 +114,19 @@ func (s *session) background(ctx context.Context, job string, cmd command.Comman
 	s.mu.Lock()
 	s.jobs[job] = result
 	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.jobs, job)
-		s.mu.Unlock()
-	}()
+	defer s.forgetJob(job)
 	r, err := s.command(ctx, cmd, s.opts.CmdTimeout)
 	if err != nil {
 		return "", err
 	}
 	if !r.IsOk() {
 		return "", fmt.Errorf("%w: %s", ErrOriginate, s.quote(r.GetReply()))
+	}
+	if other := r.Headers.Get("Job-UUID"); other != "" && other != job { // a PBX that names its jobs itself
+		s.mu.Lock()
+		s.jobs[other] = result
+		s.mu.Unlock()
+		defer s.forgetJob(other)
 	}
 	select {
 	case text := <-result:
@@ -163,8 +165,17 @@ func (s *session) jobDone(job, result string) {
 	defer s.mu.Unlock()
 	if waiter := s.jobs[job]; waiter != nil {
 		delete(s.jobs, job)
-		waiter <- strings.TrimSpace(result) // has room for the one result
+		select {
+		case waiter <- strings.TrimSpace(result):
+		default: // it has its result under another name
+		}
 	}
+}
+
+func (s *session) forgetJob(job string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.jobs, job)
 }
 
 // newUUID is a random UUID (RFC 9562, version 4).

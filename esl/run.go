@@ -140,6 +140,11 @@ type telling struct {
 func (r *runner) tell(s Status) {
 	s.At = time.Now()
 	if s.Cause == CauseNone {
+		for cause := range r.told { // mended: if it breaks again, that is news
+			if cause.Lasting() {
+				delete(r.told, cause)
+			}
+		}
 		if r.down || r.told[CauseNone] == nil {
 			r.told[CauseNone] = &telling{at: s.At}
 			r.down = false

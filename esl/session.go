@@ -3,6 +3,7 @@ package esl
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -60,6 +61,9 @@ func (s *session) fail(err error) {
 		s.err = err
 	}
 	s.mu.Unlock()
+	if secure, ok := s.conn.(*tls.Conn); ok {
+		secure.NetConn().Close() // else Close would wait for a peer that does not read, to say goodbye
+	}
 	s.conn.Close()
 }
 

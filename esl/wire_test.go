@@ -284,3 +284,60 @@ func BenchmarkLink(b *testing.B) {
 		})
 	}
 }
+
+// On real sockets, cut again and again under a flood: each loss is told, each return brings a read-back, and the last
+// session works.
+func TestCutAgainAndAgainUnderAFlood(t *testing.T) {
+	pbx := esltest.New(esltest.Options{Password: password})
+	defer pbx.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go pbx.Serve(l)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	kinds := make(chan esl.Message, 100)
+	done := make(chan error, 1)
+	go func() {
+		done <- esl.Run(ctx, esl.Options{Addr: l.Addr().String(), Password: password, RetryMin: time.Millisecond,
+			RetryMax: 2 * time.Millisecond, Queue: 64}, func(m esl.Message) {
+			if m.Kind == esl.MessageUp || m.Kind == esl.MessageDown || m.Headers["Unique-ID"] == "the-last-one" {
+				kinds <- m
+			}
+		})
+	}()
+	next := func() esl.Message {
+		select {
+		case m := <-kinds:
+			return m
+		case <-ctx.Done():
+			t.Fatal("nothing more was told")
+			return esl.Message{}
+		}
+	}
+	for range 40 {
+		if m := next(); m.Kind != esl.MessageUp || m.Snapshot == nil {
+			t.Fatalf("%v instead of up", m.Kind)
+		}
+		go pbx.Flood(200, 2000)
+		pbx.Cut()
+		if m := next(); m.Kind != esl.MessageDown || m.Err == nil {
+			t.Fatalf("%v instead of down", m.Kind)
+		}
+	}
+	next()
+	for ctx.Err() == nil { // a gap may swallow it: then it is in no read-back, for it is no channel
+		pbx.Emit(channelEvent("CHANNEL_HANGUP_COMPLETE", "the-last-one"))
+		select {
+		case m := <-kinds:
+			if m.Kind == esl.MessageEvent {
+				cancel()
+			}
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("Run returned %v", err)
+	}
+}

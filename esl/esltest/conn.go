@@ -17,6 +17,8 @@ import (
 const (
 	maxHeld    = 100_000
 	maxDropped = 500
+
+	maxCommands = 10_000 // that are remembered for Commands, at least
 )
 
 // conn is one client. The server's lock guards the fields above mu.
@@ -255,6 +257,9 @@ func (c *conn) command(lines []string, body string) bool {
 	mute, password := s.mute, s.opts.Password
 	if verb != "auth" && verb != "userauth" {
 		s.commands = append(s.commands, strings.Join(lines, "\n"))
+		if len(s.commands) > 2*maxCommands {
+			s.commands = slices.Delete(s.commands, 0, maxCommands)
+		}
 	}
 	authed := c.authed
 	s.mu.Unlock()

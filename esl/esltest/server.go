@@ -263,7 +263,7 @@ func (s *Server) Live() []string {
 	return ids
 }
 
-// Commands are the commands that came in, without auth and its password.
+// Commands are the commands that came in, the last 10,000 at least, without auth and its password.
 func (s *Server) Commands() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
