@@ -21,6 +21,10 @@ func badFiles(path string) ([]byte, fs.FileMode, error) {
 		return nil, 0, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
 	case "empty":
 		return []byte("\n"), 0o640, nil
+	case "words.pem":
+		return []byte("hunter2\n"), 0o640, nil
+	case "long.txt":
+		return []byte(strings.Repeat("hunter2", 20)), 0o640, nil
 	case "two-lines":
 		return []byte("hunter2\nhunter3\n"), 0o640, nil
 	}

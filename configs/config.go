@@ -50,6 +50,7 @@ type Syslog struct {
 	Level         string // "debug", "info", "notice", "warning", "error"
 	TLSCA         string // PEM file of the authority that signed the server's certificate, "" for the system's
 	TLSServerName string // name in the server's certificate, "" for the host of Addr
+	pem           digest
 }
 
 // Metrics is the [metrics] table.
@@ -73,8 +74,10 @@ type PBX struct {
 	Addr     string // FreeSWITCH: host:port of the event socket
 	Password Secret
 
-	TLSCA         string // PEM file of the authority that signed the certificate, "" for the system's; https only
-	TLSServerName string // name in the certificate, "" for the host of URL
+	TLS           bool   // URL is https; or the event socket stands behind TLS (a tunnel: FreeSWITCH itself has none)
+	TLSCA         string // PEM file of the authority that signed the certificate, "" for the system's
+	TLSServerName string // name in the certificate, "" for the host of URL or Addr
+	pem           digest
 
 	Inbound     []string           // contexts in which calls from outside arrive; * as wild card
 	Trunks      []string           // endpoint names that are trunks, * as wild card; empty = any
@@ -107,6 +110,7 @@ type SMPP struct {
 	TLS             bool
 	TLSCA           string
 	TLSServerName   string
+	pem             digest
 	Window          int     // submit_sm in flight
 	Rate            float64 // submit_sm (segments) per second, 0 = as fast as the window lets
 	EnquireLink     time.Duration
@@ -120,6 +124,7 @@ type SMPP struct {
 	Charset         string // what data_coding 0 means there: "gsm7" or "latin1"
 	Long            string // "udh", "sar" or "payload"
 	Reference       bool   // send user_message_reference
+	Validity        string // form of validity_period: "relative", "absolute" or "none"
 	ResendUncertain string // "never" or "grace"
 	UncertainGrace  time.Duration
 }
@@ -167,6 +172,7 @@ type HTTP struct {
 	Listen         string // host:port, "" switches it off
 	TLSCert        string // PEM files, "" for plain HTTP
 	TLSKey         string
+	pem            digest
 	Token          Secret         // bearer token of the reply call, at least 16 characters; unset switches that call off
 	TrustedProxies []netip.Prefix // their X-Forwarded-For is believed
 	PerMinute      int            // requests a minute from one address

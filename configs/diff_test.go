@@ -1,6 +1,12 @@
 package configs
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -84,4 +90,36 @@ func TestListenersAndLogAreReopenedWhenTheyMove(t *testing.T) {
 			t.Errorf("%s: %+v", find, c)
 		}
 	}
+}
+
+func TestARenewedCertificateBehindTheSamePathIsAChange(t *testing.T) {
+	text := strings.Replace(string(Minimal), "system_id", "tls = true\ntls_ca = \"/etc/textback/ca.pem\"\nsystem_id", 1)
+	var all []*Config
+	for range 2 {
+		c, err := parse(t, text, map[string]string{"ca.pem": certificate(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	if c := Diff(all[0], all[1]); !slices.Equal(c.SMPPs.Changed, []string{"carrier"}) || c.PBXs.Any() {
+		t.Errorf("%+v", c)
+	}
+	if c := Diff(all[0], all[0]); c.SMPPs.Any() {
+		t.Errorf("the same certificate: %+v", c)
+	}
+}
+
+// certificate makes a self-signed one in PEM form.
+func certificate(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{SerialNumber: big.NewInt(1)}, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }

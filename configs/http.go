@@ -18,14 +18,10 @@ func (root *section) http() HTTP {
 	s.name = "[http]"
 	h := HTTP{
 		Listen:    s.listen("listen", ""),
-		TLSCert:   s.plainFile("tls_cert"),
-		TLSKey:    s.plainFile("tls_key"),
 		Token:     s.secret("token", false),
 		PerMinute: s.integer("per_minute", 60, 1, 100_000),
 	}
-	if (h.TLSCert == "") != (h.TLSKey == "") {
-		s.bad("tls_cert", "tls_cert and tls_key belong together", "write both, or neither")
-	}
+	h.TLSCert, h.TLSKey, h.pem = s.keyPair("tls_cert", "tls_key")
 	if h.Token.IsSet() && len(h.Token.value) < minToken {
 		s.fail(s.place("token"), s.label("token"), fmt.Sprintf("has %d characters, which can be guessed", len(h.Token.value)), "make one: openssl rand -base64 32")
 	}

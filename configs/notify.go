@@ -51,7 +51,7 @@ func (b *builder) notify(s *section) Notify {
 
 func (s *section) webhook(n *Notify) {
 	n.AllowPrivate = s.boolean("allow_private", false)
-	n.TLSCA = s.plainFile("tls_ca")
+	n.TLSCA, _ = s.authority("tls_ca")
 	if link := s.need("url", "https://crm.example.net/hooks/textback"); link != "" {
 		if u, ok := s.webAddress("url", link, true); ok {
 			n.URL = link
@@ -67,7 +67,7 @@ func (s *section) webhook(n *Notify) {
 	if n.Secret.IsSet() {
 		raw, ok := strings.CutPrefix(n.Secret.value, "whsec_")
 		key, err := base64.StdEncoding.DecodeString(raw)
-		if !ok || err != nil || len(key) < 16 || len(key) > 64 {
+		if !ok || err != nil || len(key) < 24 || len(key) > 64 {
 			s.fail(s.place("secret"), s.label("secret"), "is not a Standard Webhooks secret", `write whsec_ and 24 to 64 random bytes in base64: echo "whsec_$(openssl rand -base64 32)"`)
 		}
 	}
@@ -95,7 +95,7 @@ func (s *section) email(n *Notify) {
 	}
 	n.Username = s.str("username", "")
 	n.Password = s.secret("password", n.Username != "")
-	n.TLSCA = s.plainFile("tls_ca")
+	n.TLSCA, _ = s.authority("tls_ca")
 	if n.Username == "" && n.Password.IsSet() {
 		s.bad("username", "is missing", "write the user name that the password belongs to")
 	}

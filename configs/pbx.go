@@ -81,7 +81,7 @@ func (s *section) pbx() PBX {
 	case FreeSWITCH:
 		s.freeswitch(&p)
 	default:
-		s.skip("url", "username", "app", "addr", "tls_ca", "tls_server_name", "password", "password_file",
+		s.skip("url", "username", "app", "addr", "tls", "tls_ca", "tls_server_name", "password", "password_file",
 			"password_credential", "password_env", "inbound", "callback")
 	}
 	p.Trunks = s.patterns("trunks", nil)
@@ -118,9 +118,10 @@ func (s *section) asterisk(p *PBX) {
 	p.URL = s.str("url", "http://127.0.0.1:8088/ari")
 	if u, ok := s.webAddress("url", p.URL, false); ok {
 		p.URL = strings.TrimRight(p.URL, "/")
-		p.TLSCA = s.plainFile("tls_ca")
+		p.TLS = u.Scheme == "https"
+		p.TLSCA, p.pem = s.authority("tls_ca")
 		p.TLSServerName = s.str("tls_server_name", "")
-		if u.Scheme == "http" {
+		if !p.TLS {
 			s.only("a PBX that is reached over http", "tls_ca", "tls_server_name")
 			if host := u.Hostname(); !isLoopback(host+":1") && host != "localhost" {
 				s.suspect("url", "the password and all calls cross the network unencrypted", "write https:// and set tls_ca if the certificate is your own")
@@ -130,6 +131,9 @@ func (s *section) asterisk(p *PBX) {
 		s.skip("tls_ca", "tls_server_name")
 	}
 	p.Username = s.need("username", "textback")
+	if strings.ContainsAny(p.Username, ": \t") {
+		s.bad("username", fmt.Sprintf("%q is not the name of a user in ari.conf", clip(p.Username)), `write username = "textback"`)
+	}
 	p.Password = s.secret("password", true)
 	p.App = s.str("app", "textback")
 	if !isIdentifier(p.App) {
@@ -138,7 +142,7 @@ func (s *section) asterisk(p *PBX) {
 	p.Inbound = s.patterns("inbound", []string{"from-trunk*", "from-pstn*", "from-external", "from-did-direct"})
 	s.needInbound(p.Inbound)
 	p.Callback = s.callback(Callback{Endpoint: "PJSIP/{extension}", Context: "from-internal"})
-	s.only("an asterisk PBX", "addr")
+	s.only("an asterisk PBX", "addr", "tls")
 }
 
 func (s *section) freeswitch(p *PBX) {
@@ -147,9 +151,16 @@ func (s *section) freeswitch(p *PBX) {
 	p.Inbound = s.patterns("inbound", []string{"public"})
 	s.needInbound(p.Inbound)
 	p.Callback = s.callback(Callback{Endpoint: "user/{extension}", Context: "default"})
-	s.only("a freeswitch PBX", "url", "username", "app", "tls_ca", "tls_server_name")
+	s.only("a freeswitch PBX", "url", "username", "app")
+	if p.TLS = s.boolean("tls", false); p.TLS {
+		p.TLSCA, p.pem = s.authority("tls_ca")
+		p.TLSServerName = s.str("tls_server_name", "")
+		return
+	}
+	s.only("an event socket without tls = true", "tls_ca", "tls_server_name")
 	if p.Addr != "" && !isLoopback(p.Addr) {
-		s.suspect("addr", "the event socket has no encryption: the password crosses the network in clear", "run textback beside FreeSWITCH, or carry the port through a tunnel")
+		s.suspect("addr", "the event socket has no encryption: the password crosses the network in clear",
+			"run textback beside FreeSWITCH, or put a TLS tunnel (stunnel) before the port and write tls = true")
 	}
 }
 

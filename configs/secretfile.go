@@ -175,16 +175,3 @@ func cause(err error) error {
 	}
 	return err
 }
-
-// file reads the path of a file that somebody else will open, e.g. a certificate: it only has to be there.
-func (s *section) plainFile(key string) string {
-	text := s.str(key, "")
-	if text == "" {
-		return ""
-	}
-	path := s.path(text)
-	if _, _, err := s.options.readFile(path); err != nil {
-		s.bad(key, fmt.Sprintf("%s cannot be read: %v", path, cause(err)), "write the path of a file that user textback may read")
-	}
-	return path
-}

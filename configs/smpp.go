@@ -14,6 +14,8 @@ const (
 	maxSystemType   = 12
 	maxAddressRange = 40
 	maxServiceType  = 5
+
+	longestPassword = 63 // some message centres take more than the specification has room for
 )
 
 // smpps reads [[smpp]].
@@ -45,28 +47,33 @@ func (s *section) smpp() SMPP {
 		Window:          s.integer("window", 10, 1, 10000),
 		Rate:            s.float("rate", 10, 0, 100000),
 		EnquireLink:     s.duration("enquire_link", 30*time.Second, time.Second),
-		ResponseTimeout: s.duration("response_timeout", 10*time.Second, 100*time.Millisecond),
+		ResponseTimeout: s.duration("response_timeout", 10*time.Second, time.Second),
 		Receipts:        s.boolean("receipts", true),
-		Source:          s.address("source", "auto", true),
-		Destination:     s.address("destination", "1/1", false),
+		Source:          s.address("source", "auto"),
+		Destination:     s.address("destination", "1/1"),
 		Numbers:         s.choice("numbers", "digits", "digits", "e164", "national"),
 		ServiceType:     s.atMost("service_type", s.str("service_type", ""), maxServiceType),
 		AddressRange:    s.atMost("address_range", s.str("address_range", ""), maxAddressRange),
 		Charset:         s.choice("charset", "gsm7", "gsm7", "latin1"),
 		Long:            s.choice("long", "udh", "udh", "sar", "payload"),
 		Reference:       s.boolean("reference", true),
+		Validity:        s.choice("validity", "relative", "relative", "absolute", "none"),
 		ResendUncertain: s.choice("resend_uncertain", "never", "never", "grace"),
 		UncertainGrace:  s.duration("uncertain_grace", 10*time.Minute, time.Minute),
 	}
 	if addr := s.need("addr", "smsc.example.net:2775"); addr != "" {
 		l.Addr = s.hostPort("addr", addr, "2775")
 	}
-	if len(l.Password.value) > maxPassword {
+	if strings.ContainsFunc(l.Password.value, func(r rune) bool { return r < ' ' || r > '~' }) {
+		s.fail(s.place("password"), s.name, "the password has letters that SMPP cannot carry", "ask the provider for one of plain ASCII")
+	} else if len(l.Password.value) > longestPassword {
+		s.fail(s.place("password"), s.name, fmt.Sprintf("the password has %d characters, which no message centre takes", len(l.Password.value)), "is it the right file?")
+	} else if len(l.Password.value) > maxPassword {
 		s.warn(s.place("password"), s.name, fmt.Sprintf("the password has %d characters; SMPP 3.4 has room for %d", len(l.Password.value), maxPassword),
 			"if the bind is refused with 0x0000000E, ask the provider for a shorter one")
 	}
 	if l.TLS {
-		l.TLSCA = s.plainFile("tls_ca")
+		l.TLSCA, l.pem = s.authority("tls_ca")
 		l.TLSServerName = s.str("tls_server_name", "")
 	} else {
 		s.only("a link without tls = true", "tls_ca", "tls_server_name")
@@ -96,16 +103,13 @@ func (s *section) atMost(key, text string, most int) string {
 	return text
 }
 
-// address reads "ton/npi", or "auto" where that is allowed (SMPP 3.4, 5.2.5 and 5.2.6).
-func (s *section) address(key, otherwise string, auto bool) Address {
+// address reads "ton/npi" or "auto" (SMPP 3.4, 5.2.5 and 5.2.6).
+func (s *section) address(key, otherwise string) Address {
 	text := s.str(key, otherwise)
-	if text == "auto" && auto {
+	if text == "auto" {
 		return Address{Auto: true}
 	}
-	hint := `write "ton/npi", like "1/1" for an international number`
-	if auto {
-		hint = `write "auto", or "ton/npi" like "1/1"`
-	}
+	const hint = `write "auto", or "ton/npi" like "1/1" for an international number`
 	left, right, ok := strings.Cut(text, "/")
 	ton, err1 := strconv.Atoi(left)
 	npi, err2 := strconv.Atoi(right)

@@ -24,9 +24,9 @@ func (root *section) syslog() Syslog {
 	out := Syslog{
 		Facility:      s.str("facility", "local0"),
 		Level:         s.choice("level", "info", "debug", "info", "notice", "warning", "error"),
-		TLSCA:         s.plainFile("tls_ca"),
 		TLSServerName: s.str("tls_server_name", ""),
 	}
+	out.TLSCA, out.pem = s.authority("tls_ca")
 	out.FacilityCode = slices.Index(facilities, out.Facility)
 	if out.FacilityCode < 0 {
 		s.bad("facility", fmt.Sprintf("%q is not a syslog facility", clip(out.Facility)), suggest(out.Facility, facilities))
@@ -131,12 +131,13 @@ func isHost(host string) bool {
 	return !strings.HasPrefix(host, "-") && !strings.HasPrefix(host, ".")
 }
 
-// webAddress reads an http or https URL without user, query and fragment.
+// webAddress reads an http or https URL without user, query and fragment. Many an address carries a secret in its path:
+// errors do not repeat it.
 func (s *section) webAddress(key, text string, queryAllowed bool) (*url.URL, bool) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || !isHost(u.Hostname()) || u.Port() != "" && !isPort(u.Port()):
-		s.bad(key, fmt.Sprintf("%q is not a web address", clip(withoutUser(text))), `write it whole, like "https://example.net/path"`)
+		s.bad(key, "is not a web address", `write it whole, like "https://example.net/path"`)
 	case u.Scheme != "http" && u.Scheme != "https":
 		s.bad(key, fmt.Sprintf("%q is neither http nor https", clip(u.Scheme)), `write it whole, like "https://example.net/path"`)
 	case u.User != nil:
@@ -147,14 +148,6 @@ func (s *section) webAddress(key, text string, queryAllowed bool) (*url.URL, boo
 		return u, true
 	}
 	return nil, false
-}
-
-// withoutUser keeps what may be a password in a mistyped address out of an error.
-func withoutUser(text string) string {
-	if i := strings.LastIndex(text, "@"); i >= 0 {
-		return "…" + text[i:]
-	}
-	return text
 }
 
 func (root *section) retention() Retention {
