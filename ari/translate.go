@@ -29,14 +29,13 @@ type Translator struct {
 	noTextIs  string
 	variables map[string]int // line_from variables, by their index in LineFrom
 	exten, to int            // index in LineFrom, -1 if not there
-	halves    map[string]*pair
-	latched   map[string]*latch // inbound channels
+	halves    young[pair]
+	latched   young[latch] // inbound channels
 }
 
 // pair are the ids of the two halves of a Local channel, whose names differ in ;1 and ;2 only.
 type pair struct {
 	ids  [2]string
-	over [2]bool
 	told bool
 }
 
@@ -48,13 +47,36 @@ type latch struct {
 	forms    map[int]bool
 }
 
-// most bounds the translator's memory where ends of channels are lost.
-const most = 20000
+// young remembers the things used last, at least the last few thousand. It does not forget a channel that has ended at once: an
+// event that comes twice, or late, must not look like one of a new channel.
+type young[T any] struct{ now, before map[string]*T }
+
+// generation is how many things make the older ones be forgotten.
+const generation = 5000
+
+func (y *young[T]) get(id string) *T {
+	if v := y.now[id]; v != nil {
+		return v
+	}
+	v := y.before[id]
+	if v != nil {
+		y.put(id, v)
+	}
+	return v
+}
+
+func (y *young[T]) put(id string, v *T) {
+	if y.now == nil || len(y.now) >= generation {
+		y.before, y.now = y.now, make(map[string]*T)
+	}
+	y.now[id] = v
+}
+
+func (y *young[T]) clear() { y.now, y.before = nil, nil }
 
 // NewTranslator makes a translator for one PBX.
 func NewTranslator(o TranslateOptions) *Translator {
-	t := &Translator{o: o, variables: make(map[string]int), exten: -1, to: -1,
-		halves: make(map[string]*pair), latched: make(map[string]*latch)}
+	t := &Translator{o: o, variables: make(map[string]int), exten: -1, to: -1}
 	t.noText, t.noTextIs, _ = strings.Cut(o.NoText, "=")
 	for i, from := range o.LineFrom {
 		switch from {
@@ -98,7 +120,7 @@ func (t *Translator) Translate(m Message) []textback.Event {
 		}
 		return t.event(&m)
 	case MessageVariables:
-		return t.values(m.Channel, m.Values, time.Time{}, m.Seen)
+		return t.values(m.Channel, m.Values, m.Seen)
 	case MessageDown, MessageOverflow:
 		return []textback.Event{{Kind: textback.LinkDown, At: m.Seen, Seen: m.Seen}}
 	case MessageUp:
@@ -169,8 +191,8 @@ func (t *Translator) about(m *Message, at v6.DateTime, ch *v6.ChannelData) []tex
 	if strings.HasPrefix(ch.Name, "Local/") {
 		out = t.half(m, at, ch)
 	}
-	if len(ch.ChannelVars) > 0 && t.latched[ch.ID] != nil {
-		out = append(out, t.values(ch.ID, ch.ChannelVars, time.Time(at).UTC(), m.Seen)...)
+	if len(ch.ChannelVars) > 0 && t.latched.get(ch.ID) != nil {
+		out = append(out, t.values(ch.ID, ch.ChannelVars, m.Seen)...)
 	}
 	return out
 }
@@ -181,16 +203,13 @@ func (t *Translator) half(m *Message, at v6.DateTime, ch *v6.ChannelData) []text
 	if !ok || ch.ID == "" {
 		return nil
 	}
-	p := t.halves[base]
+	p := t.halves.get(base)
 	if p == nil {
-		if len(t.halves) >= most {
-			clear(t.halves)
-		}
 		p = new(pair)
-		t.halves[base] = p
+		t.halves.put(base, p)
 	}
 	if p.ids[which] != ch.ID {
-		p.ids[which], p.told, p.over[which] = ch.ID, false, false
+		p.ids[which], p.told = ch.ID, false
 	}
 	if p.told || p.ids[1-which] == "" {
 		return nil
@@ -227,13 +246,10 @@ func (t *Translator) created(m *Message, e *v6.ChannelCreated) []textback.Event 
 }
 
 func (t *Translator) latch(id string, created time.Time) *latch {
-	l := t.latched[id]
+	l := t.latched.get(id)
 	if l == nil {
-		if len(t.latched) >= most {
-			clear(t.latched)
-		}
 		l = &latch{created: created, forms: make(map[int]bool)}
-		t.latched[id] = l
+		t.latched.put(id, l)
 	}
 	return l
 }
@@ -314,20 +330,12 @@ func (t *Translator) destroyed(m *Message, e *v6.ChannelDestroyed) []textback.Ev
 	if tech == 487 && ch.State == "Ring" {
 		end.By = textback.EndedByCaller
 	}
-	delete(t.latched, ch.ID)
-	if base, which, ok := cutHalf(ch.Name); ok {
-		if p := t.halves[base]; p != nil && p.ids[which] == ch.ID {
-			if p.over[which] = true; p.over[1-which] {
-				delete(t.halves, base)
-			}
-		}
-	}
 	return append(out, end)
 }
 
 // foundRinging gives a caller's channel whose beginning was not seen a beginning: it rings, so it came from outside.
 func (t *Translator) foundRinging(m *Message, at v6.DateTime, ch *v6.ChannelData) []textback.Event {
-	if ch.State != "Ring" || t.latched[ch.ID] != nil || ch.ID == "" {
+	if ch.State != "Ring" || t.latched.get(ch.ID) != nil || ch.ID == "" {
 		return nil
 	}
 	in := t.info(ch, true)
@@ -396,7 +404,7 @@ func (t *Translator) dial(m *Message, e *v6.Dial) []textback.Event {
 
 // number tells the number that an outgoing channel calls.
 func (t *Translator) number(m *Message, at v6.DateTime, id, number string, index int) []textback.Event {
-	if number == "" || t.latched[id] != nil {
+	if number == "" || t.latched.get(id) != nil {
 		return nil
 	}
 	n := pbxEvent(m, at, textback.LegFact, id)

@@ -22,7 +22,7 @@ func (t *Translator) Lookups(m Message) []Lookup {
 	switch m.Kind {
 	case MessageEvent:
 		e, ok := m.Event.(*v6.ChannelCreated)
-		if !ok || t.latched[e.Channel.ID] == nil {
+		if !ok || t.latched.get(e.Channel.ID) == nil {
 			return nil
 		}
 		return t.lookup(&e.Channel, false)
@@ -32,7 +32,7 @@ func (t *Translator) Lookups(m Message) []Lookup {
 		}
 		var all []Lookup
 		for i := range m.Snapshot.Channels {
-			if ch := &m.Snapshot.Channels[i].ChannelData; t.latched[ch.ID] != nil {
+			if ch := &m.Snapshot.Channels[i].ChannelData; t.latched.get(ch.ID) != nil {
 				all = append(all, t.lookup(ch, true)...)
 			}
 		}
@@ -76,15 +76,10 @@ func (t *Translator) lookup(ch *v6.ChannelData, old bool) []Lookup {
 }
 
 // values reads what channelvars or a lookup brought. The facts are of the time when the call arrived.
-func (t *Translator) values(id string, values map[string]string, at, seen time.Time) []textback.Event {
-	l := t.latched[id]
+func (t *Translator) values(id string, values map[string]string, seen time.Time) []textback.Event {
+	l := t.latched.get(id)
 	if l == nil {
-		if at.IsZero() && len(values) > 0 {
-			// The answer came after the end of the channel: it still counts, until the call is judged.
-			l = &latch{forms: make(map[int]bool)}
-		} else {
-			return nil
-		}
+		return nil
 	}
 	fact := func(kind textback.FactKind) textback.Event {
 		return textback.Event{Kind: textback.LegFact, At: l.created, Seen: seen, Leg: id, Fact: kind, Found: true}
@@ -170,8 +165,8 @@ func (t *Translator) snapshot(m *Message) []textback.Event {
 	}
 	up.Restarted = m.Snapshot.Restarted
 	if up.Restarted {
-		clear(t.halves)
-		clear(t.latched)
+		t.halves.clear()
+		t.latched.clear()
 	}
 	alive := make(map[string]bool, len(m.Snapshot.Channels))
 	var out []textback.Event
@@ -190,7 +185,7 @@ func (t *Translator) snapshot(m *Message) []textback.Event {
 		out = append(out, made)
 		if in.Kind == textback.LegInbound {
 			t.latch(ch.ID, made.At)
-			out = append(out, t.values(ch.ID, ch.ChannelVars, made.At, m.Seen)...)
+			out = append(out, t.values(ch.ID, ch.ChannelVars, m.Seen)...)
 		}
 		read := func(kind textback.EventKind) {
 			out = append(out, textback.Event{Kind: kind, Seen: m.Seen, Leg: ch.ID, Found: true})
@@ -215,11 +210,6 @@ func (t *Translator) snapshot(m *Message) []textback.Event {
 				out = append(out, textback.Event{Kind: textback.LegJoined, Seen: m.Seen, Leg: id, Other: b.ID,
 					Holding: holding(b), Found: true})
 			}
-		}
-	}
-	for id := range t.latched {
-		if !alive[id] {
-			delete(t.latched, id)
 		}
 	}
 	return append([]textback.Event{up}, out...)
