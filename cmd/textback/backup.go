@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"textback/cmd/internal/daemon"
+	"textback/store"
+)
+
+func backupVerb() *verb {
+	return &verb{name: "backup", args: "FILE", short: "write a checked copy of the state file while the daemon runs",
+		long: "To go back, stop the daemon and put the copy in the place of the state file.", run: runBackup}
+}
+
+func runBackup(ctx context.Context, e *env, v *verb, args []string) int {
+	fs := v.flags(e)
+	t := targetFlags(fs)
+	rest, code, ok := v.parse(e, fs, args)
+	if !ok {
+		return code
+	}
+	if len(rest) != 1 {
+		return v.misuse(e)
+	}
+	path, err := filepath.Abs(rest[0])
+	if err != nil {
+		return fail(e, exitFailed, err, "")
+	}
+	if err := t.orOpen(ctx, "backup", daemon.BackupArgs{Path: path}, nil, func(ctx context.Context, st *store.Store) error { return st.Backup(ctx, path) }); err != nil {
+		return report(e, err)
+	}
+	fmt.Fprintf(e.stdout, "%s: written and checked\n", path)
+	return exitOK
+}
+
+func forgetVerb() *verb {
+	return &verb{name: "forget", args: "NUMBER", short: "erase a person; an opt-out goes on suppressing by a keyed hash", run: runForget}
+}
+
+func runForget(ctx context.Context, e *env, v *verb, args []string) int {
+	fs := v.flags(e)
+	t := targetFlags(fs)
+	rest, code, ok := v.parse(e, fs, args)
+	if !ok {
+		return code
+	}
+	if len(rest) != 1 {
+		return v.misuse(e)
+	}
+	var f store.Forgotten
+	if err := t.call(ctx, "forget", daemon.OptArgs{Number: rest[0]}, &f); err != nil {
+		return report(e, err)
+	}
+	fmt.Fprintf(e.stdout, "removed: %d calls, %d texts, %d threads, %d messages, %d bookings, %d hand-offs; ledger entries blanked: %d\n",
+		f.Calls, f.Texts, f.Threads, f.Messages, f.Bookings, f.Deliveries, f.Ledger)
+	if len(f.StillOut) > 0 {
+		fmt.Fprintf(e.stdout, "still suppressed, by a keyed hash: %v\n", f.StillOut)
+	}
+	return exitOK
+}
