@@ -1,0 +1,308 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"textback"
+	"textback/cmd/internal/handoff"
+	"textback/configs"
+	"textback/rules"
+	"textback/store"
+)
+
+// hand makes the queue entries of an event for everyone who wants it.
+func hand(cfg *configs.Config, event, business, person string, at time.Time, payload any, th *textback.Thread, extra ...string) []store.Delivery {
+	var list []store.Delivery
+	for _, n := range cfg.Notify {
+		if !n.Wants(event, business) && !slices.Contains(extra, n.Name) {
+			continue
+		}
+		if n.Kind == configs.Staff && th == nil {
+			continue // a text to staff is about a conversation
+		}
+		del, err := handoff.New(handoff.NewID(), event, at, payload)
+		if err != nil {
+			continue // our own structs always encode
+		}
+		if n.Kind != configs.Webhook {
+			del.Thread = th
+		}
+		b, err := json.Marshal(del)
+		if err != nil {
+			continue
+		}
+		list = append(list, store.Delivery{Kind: n.Kind, Target: n.Name, Event: event, Payload: b, Person: person})
+	}
+	return list
+}
+
+// callDeliveries tell of a missed call and its verdict.
+func (d *Daemon) callDeliveries(cfg *configs.Config, v textback.Verdict, text *textback.Text) []store.Delivery {
+	dec := v.Decision
+	person := ""
+	if text != nil {
+		person = text.To
+	} else if strings.HasPrefix(dec.Caller, "+") {
+		person = dec.Caller
+	}
+	list := hand(cfg, handoff.TypeMissed, dec.Business, person, v.At, handoff.CallOf(&v.Call, dec.Business, dec.Line, dec.Caller), nil)
+	return append(list, hand(cfg, handoff.TypeVerdict, dec.Business, person, v.At, handoff.VerdictOf(&v), nil)...)
+}
+
+// textChanged tells of a change of a text's state. It runs inside the store's transaction.
+func (d *Daemon) textChanged(t textback.Text) []store.Delivery {
+	d.met.text(t)
+	r := d.conf.Load()
+	name, ok := handoff.TextType(t.State)
+	if r == nil || !ok || t.Kind == textback.StaffText {
+		return nil
+	}
+	return hand(r.cfg, name, t.Business, t.To, d.now(), handoff.TextOf(&t), nil)
+}
+
+func (d *Daemon) optDeliveries(cfg *configs.Config, event string, all []string, c store.OptChange) func(store.OptResult) []store.Delivery {
+	return func(r store.OptResult) []store.Delivery {
+		if !r.Changed {
+			return nil
+		}
+		var list []store.Delivery
+		for _, b := range all {
+			list = append(list, hand(cfg, event, b, c.Number, d.now(), handoff.Opt{Business: b, Number: c.Number, Source: c.Source, Words: c.Wording}, nil)...)
+		}
+		return list
+	}
+}
+
+// replyDeliveries hand a reply to people, and to whoever its branch names.
+func (d *Daemon) replyDeliveries(c *correspondence, branch *rules.Branch, f store.ThreadFacts) []store.Delivery {
+	if c.reply.Body == f.LastIncoming && !f.New {
+		return nil // the same words again: a machine, or a repeat that everyone has seen
+	}
+	var extra []string
+	if branch != nil {
+		extra = branch.Notify
+	}
+	th := f.Thread
+	return hand(c.cfg, handoff.TypeReply, th.Business, th.Caller, d.now(), handoff.ReplyOf(&th, c.reply, c.intent.Flag, f.New), &th, extra...)
+}
+
+func (d *Daemon) answerDeliveries(cfg *configs.Config, th textback.Thread, person, body string) []store.Delivery {
+	list := hand(cfg, handoff.TypeSent, th.Business, th.Caller, d.now(), handoff.AnswerOf(&th, person, body), nil)
+	if th.TakenBy == person && countPerson(th) == 1 {
+		list = append(list, hand(cfg, handoff.TypeTaken, th.Business, th.Caller, d.now(), handoff.AnswerOf(&th, person, ""), nil)...)
+	}
+	return list
+}
+
+func countPerson(th textback.Thread) int {
+	n := 0
+	for _, m := range th.Messages {
+		if !m.In && m.Person != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// alarm tells of something that somebody should look at, beside the log line that its caller wrote.
+func (d *Daemon) alarm(a handoff.Alarm) {
+	cfg := d.conf.Load().cfg
+	ctx, cancel := context.WithTimeout(context.Background(), storeWithin)
+	defer cancel()
+	list := hand(cfg, handoff.TypeAlarm, a.Business, "", d.now(), a, nil, cfg.Alarm.Notify...)
+	if len(list) == 0 {
+		return
+	}
+	if err := d.store.Enqueue(ctx, d.now(), list...); err != nil {
+		d.sparingly(slog.LevelError, "store", "store-failed", "what", "alarm", "error", err)
+	}
+}
+
+// senders are the hand-offs of one configuration, made when first used.
+type senders struct {
+	cfg  *configs.Config
+	list map[string]handoff.Sender
+}
+
+// deliver makes the hand-offs that are queued: those for one target in order, several targets at once.
+func (d *Daemon) deliver(ctx context.Context) error {
+	use := &senders{}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		case <-d.store.DeliveriesChanged():
+		}
+		wait, err := d.deliverDue(ctx, use)
+		if err != nil && ctx.Err() == nil {
+			d.sparingly(slog.LevelError, "store", "store-failed", "what", "hand-offs", "error", err)
+			wait = 10 * time.Second
+		}
+		timer.Reset(wait)
+	}
+}
+
+func (d *Daemon) deliverDue(ctx context.Context, use *senders) (time.Duration, error) {
+	cfg := d.conf.Load().cfg
+	if use.cfg != cfg {
+		*use = senders{cfg: cfg, list: make(map[string]handoff.Sender)}
+	}
+	for ctx.Err() == nil {
+		due, err := d.store.DueDeliveries(ctx, d.now(), 100)
+		if err != nil {
+			return 0, err
+		}
+		if len(due) == 0 {
+			break
+		}
+		byTarget := make(map[string][]store.Delivery)
+		for _, x := range due {
+			byTarget[x.Target] = append(byTarget[x.Target], x)
+		}
+		var wg sync.WaitGroup
+		for target, list := range byTarget {
+			conf := notifyNamed(cfg, target)
+			sender, err := use.sender(conf)
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				for _, x := range list {
+					if ctx.Err() != nil {
+						return
+					}
+					d.deliverOne(ctx, cfg, conf, sender, err, x)
+				}
+			}()
+		}
+		wg.Wait()
+	}
+	next, ok, err := d.store.NextDelivery(ctx)
+	if err != nil || !ok {
+		return time.Minute, err
+	}
+	return min(max(next.Sub(d.now()), 50*time.Millisecond), time.Minute), nil
+}
+
+func notifyNamed(cfg *configs.Config, name string) *configs.Notify {
+	for i := range cfg.Notify {
+		if cfg.Notify[i].Name == name {
+			return &cfg.Notify[i]
+		}
+	}
+	return nil
+}
+
+// sender is the sender of a hand-off; nil for staff mobiles, which are reached through the outbox.
+func (s *senders) sender(n *configs.Notify) (handoff.Sender, error) {
+	if n == nil {
+		return nil, errors.New("no [[notify]] has this name any more")
+	}
+	if have, ok := s.list[n.Name]; ok {
+		return have, nil
+	}
+	made, err := newSender(n)
+	if err == nil && made != nil {
+		s.list[n.Name] = made
+	}
+	return made, err
+}
+
+func newSender(n *configs.Notify) (handoff.Sender, error) {
+	var t *tls.Config
+	if n.TLSCA != "" {
+		addr := n.Server
+		if n.Kind == configs.Webhook {
+			addr = ""
+		}
+		var err error
+		if t, err = ClientTLS(n.TLSCA, "", addr); err != nil {
+			return nil, err
+		}
+	}
+	switch n.Kind {
+	case configs.Webhook:
+		return handoff.NewWebhook(handoff.WebhookOptions{URL: n.URL, Secrets: []string{n.Secret.Reveal()}, AllowPrivate: n.AllowPrivate, TLS: t})
+	case configs.Email:
+		return handoff.NewMail(handoff.MailOptions{Server: n.Server, From: n.From, To: n.To, Username: n.Username,
+			Password: n.Password.Reveal(), StartTLS: n.StartTLS, TLS: t})
+	default:
+		return nil, nil
+	}
+}
+
+func (d *Daemon) deliverOne(ctx context.Context, cfg *configs.Config, conf *configs.Notify, sender handoff.Sender, err error, x store.Delivery) {
+	var result handoff.Result
+	var del handoff.Delivery
+	if err == nil {
+		err = json.Unmarshal(x.Payload, &del)
+		result.Permanent = err != nil
+	} else {
+		result.Permanent = conf == nil
+	}
+	if err == nil {
+		switch {
+		case sender != nil:
+			result, err = sender.Send(ctx, del)
+		case del.Thread == nil:
+			result.Permanent, err = true, errors.New("a text to staff without a conversation")
+		default:
+			err = d.staffText(ctx, cfg, *conf, *del.Thread, staffBody(del))
+		}
+	}
+	if ctx.Err() != nil {
+		return // tried again after the restart, with the same id
+	}
+	d.met.handoff(x.Target, err)
+	now := d.now()
+	switch wait, again := handoff.Retry(x.Attempts+1, rand.Float64(), result.After); {
+	case err == nil:
+		err = d.store.Delivered(ctx, x.ID, now)
+	case result.Disable:
+		d.log.Error("notify-disabled", "notify", x.Target, "error", err, "hint", "the receiver wants nothing any more; change its url or remove it, and reload")
+		err = d.store.DisableTarget(ctx, x.Target, result.Note, now)
+	case result.Permanent || !again:
+		d.sparingly(slog.LevelError, "notify-dropped "+x.Target, "notify-dropped", "notify", x.Target, "event", x.Event, "attempts", x.Attempts+1, "error", err)
+		err = d.store.DropDelivery(ctx, x.ID, err.Error(), now)
+	default:
+		d.sparingly(slog.LevelWarn, "notify-failed "+x.Target, "notify-failed", "notify", x.Target, "event", x.Event, "attempts", x.Attempts+1, "error", err,
+			"retry", wait.Round(time.Second).String())
+		err = d.store.RetryDelivery(ctx, x.ID, now.Add(wait), err.Error())
+	}
+	if err != nil && ctx.Err() == nil {
+		d.sparingly(slog.LevelError, "store", "store-failed", "what", "hand-off", "error", err)
+	}
+}
+
+// staffBody is what a staff mobile is told of a reply: the tag to answer with, who, and what.
+func staffBody(del handoff.Delivery) string {
+	th := del.Thread
+	var last string
+	for _, m := range slices.Backward(th.Messages) {
+		if m.In {
+			last = m.Body
+			break
+		}
+	}
+	who := th.Caller
+	if th.Name != "" {
+		who = th.Name + " " + who
+	}
+	const longest = 400
+	if r := []rune(last); len(r) > longest {
+		last = string(r[:longest]) + "..."
+	}
+	return fmt.Sprintf("#%s %s: %s\nAnswer this text to reply (#%s first if several are open).", th.Tag, who, last, th.Tag)
+}

@@ -1,0 +1,324 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"textback"
+	"textback/configs"
+	"textback/rules"
+	"textback/store"
+)
+
+// source is one PBX's link with its translation: it hands on events until ctx is done.
+type source interface {
+	run(ctx context.Context, emit func([]textback.Event)) error
+	callBack(ctx context.Context, c callback) error
+	state() linkState
+}
+
+// pbx is one PBX as the daemon sees it. The tracker outlives a link that is made anew by a reload, so no call is lost.
+type pbx struct {
+	name    string
+	conf    atomic.Pointer[configs.PBX]
+	src     atomic.Pointer[source]
+	events  chan []textback.Event
+	queue   *changes
+	stop    context.CancelFunc // ends the link
+	linkEnd chan struct{}      // closed when the link has ended
+	done    chan struct{}      // closed when the judge has ended
+	last    atomic.Int64       // Unix nanoseconds of the last event
+	calls   atomic.Uint64      // ended
+	stats   atomic.Pointer[textback.TrackerStats]
+}
+
+// settleTime is how long an ended call waits for late facts. FreeSWITCH tells of a queue 101 ms after the end of the
+// caller's leg, an Asterisk's legs are up to 100 ms out of order.
+const settleTime = 400 * time.Millisecond
+
+func ptr[T any](v T) *T { return &v }
+
+// changes is the queue between tracking and judging. It grows, because the store may be away for a while and calls must
+// be tracked all the same; beyond maxChanges the oldest are given up, loudly.
+type changes struct {
+	mu      sync.Mutex
+	list    []textback.Change
+	dropped uint64
+	closed  bool
+	ready   chan struct{}
+}
+
+const maxChanges = 200_000
+
+func newChanges() *changes { return &changes{ready: make(chan struct{}, 1)} }
+
+func (q *changes) put(list []textback.Change) (dropped int) {
+	q.mu.Lock()
+	q.list = append(q.list, list...)
+	if over := len(q.list) - maxChanges; over > 0 {
+		q.list = q.list[over:]
+		q.dropped += uint64(over)
+		dropped = over
+	}
+	q.mu.Unlock()
+	q.signal()
+	return dropped
+}
+
+func (q *changes) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.signal()
+}
+
+func (q *changes) signal() {
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for the next change; false when the queue is closed and empty, or ctx is done.
+func (q *changes) take(ctx context.Context) (textback.Change, bool) {
+	for {
+		q.mu.Lock()
+		if len(q.list) > 0 {
+			c := q.list[0]
+			q.list[0] = textback.Change{}
+			q.list = q.list[1:]
+			q.mu.Unlock()
+			return c, true
+		}
+		closed := q.closed
+		q.mu.Unlock()
+		if closed {
+			return textback.Change{}, false
+		}
+		select {
+		case <-q.ready:
+		case <-ctx.Done():
+			return textback.Change{}, false
+		}
+	}
+}
+
+func (q *changes) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.list)
+}
+
+// track owns one PBX's tracker: events in, changes of calls out. It ends when observing ends, after every call that has
+// ended was given out.
+func (d *Daemon) track(ctx context.Context, p *pbx) {
+	tracker := textback.NewTracker(textback.TrackerOptions{PBX: p.name, Settle: cmp.Or(d.o.Settle, settleTime)})
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	defer p.queue.close()
+	for {
+		if next, ok := tracker.Next(); ok {
+			timer.Reset(max(next.Sub(d.now()), 0))
+		} else {
+			timer.Reset(time.Hour)
+		}
+		var out []textback.Change
+		select {
+		case events := <-p.events:
+			for _, ev := range events {
+				out = append(out, tracker.Observe(ev)...)
+			}
+			out = append(out, tracker.Settle(d.now())...)
+			p.stats.Store(ptr(tracker.Stats()))
+		case <-timer.C:
+			out = tracker.Settle(d.now())
+		case <-ctx.Done():
+			// What has ended is judged now: there will be no later.
+			p.queue.put(tracker.Settle(d.now().Add(settleTime)))
+			return
+		}
+		if len(out) == 0 {
+			continue
+		}
+		// Who is on the phone is known at once, not only when the store has time.
+		for i := range out {
+			d.noteLive(p, &out[i])
+		}
+		if dropped := p.queue.put(out); dropped > 0 {
+			d.sparingly(slog.LevelError, "calls-dropped "+p.name, "calls-dropped", "pbx", p.name, "calls", dropped,
+				"reason", "the state file could not be written for too long")
+		}
+	}
+}
+
+// noteLive keeps the register of live calls.
+func (d *Daemon) noteLive(p *pbx, c *textback.Change) {
+	switch c.Kind {
+	case textback.CallBegan:
+		d.live.began(d.partyKey(p, &c.Call), c.Call.ID)
+	case textback.CallConnected:
+		d.live.connected(d.partyKey(p, &c.Call), c.Call.ID)
+	}
+}
+
+// partyKey is the number at the outer end of a call in the form in which texts are addressed; "" if there is none.
+func (d *Daemon) partyKey(p *pbx, call *textback.Call) string {
+	f := d.facts(p, call)
+	return f.CallerKey()
+}
+
+// facts starts the facts of a call by the PBX's way to write numbers.
+func (d *Daemon) facts(p *pbx, call *textback.Call) rules.Facts {
+	cfg := d.conf.Load().cfg
+	conf := p.conf.Load()
+	region := conf.Region
+	if call.Direction == textback.Outbound && region == "" {
+		region = homeRegion(cfg)
+	}
+	return cfg.Set.Facts(*call, region, conf.Rewrite)
+}
+
+// homeRegion is how a dialled number without + is read when neither the PBX nor a line tells.
+func homeRegion(cfg *configs.Config) string {
+	for _, key := range businesses(cfg) {
+		if r := cfg.Set.Businesses[key].Region; r != "" {
+			return r
+		}
+	}
+	return ""
+}
+
+// judge gives each ended call its verdict, in order. What cannot be stored is tried again until it can: calls are
+// tracked meanwhile.
+func (d *Daemon) judge(ctx context.Context, p *pbx) {
+	defer close(p.done)
+	for {
+		c, ok := p.queue.take(ctx)
+		if !ok {
+			return
+		}
+		wait := 100 * time.Millisecond
+		for {
+			err := d.settle(ctx, p, c)
+			if err == nil {
+				break
+			}
+			d.sparingly(slog.LevelError, "store", "store-failed", "what", "verdict", "call", c.Call.ID, "error", err,
+				"waiting", p.queue.len()+1)
+			d.met.StoreErrors.Inc()
+			if !sleep(ctx, wait) {
+				return
+			}
+			wait = min(2*wait, 10*time.Second)
+		}
+	}
+}
+
+// settle carries one change of a call into the store.
+func (d *Daemon) settle(ctx context.Context, p *pbx, c textback.Change) error {
+	call := c.Call
+	switch c.Kind {
+	case textback.CallBegan:
+		d.log.Debug("call", "pbx", p.name, "call", call.ID, "direction", call.Direction.String())
+		return nil
+	case textback.CallConnected:
+		return d.reached(ctx, p, &call, false)
+	case textback.CallEnded:
+		p.calls.Add(1)
+		err := d.ended(ctx, p, call)
+		if err == nil {
+			d.live.ended(call.ID)
+			d.wake() // a text may have waited for the end of this call
+		}
+		return err
+	default:
+		return nil
+	}
+}
+
+func (d *Daemon) ended(ctx context.Context, p *pbx, call textback.Call) error {
+	d.met.outcome(call)
+	if !call.Missed() {
+		if call.Outcome == textback.Answered {
+			return d.reached(ctx, p, &call, true)
+		}
+		return nil
+	}
+	f := d.facts(p, &call)
+	return d.decide(ctx, f)
+}
+
+// decide gives a missed call its verdict: claim, text and verdict are one durable transaction.
+func (d *Daemon) decide(ctx context.Context, f rules.Facts) error {
+	cfg := d.conf.Load().cfg
+	now := d.now()
+	f.Now = now
+	_, f.TalkingNow = d.live.onPhone(f.CallerKey(), f.Call.ID)
+	keys := d.keys(cfg, f)
+	keys.Also = func(v textback.Verdict, text *textback.Text) []store.Delivery {
+		return d.callDeliveries(cfg, v, text)
+	}
+	v, text, err := d.store.Decide(ctx, f.Call, keys, now, func(h textback.History) textback.Decision {
+		f.History = h
+		return cfg.Set.Decide(f)
+	})
+	if err != nil {
+		return err
+	}
+	d.logVerdict(v, text)
+	d.met.verdict(v)
+	d.breakers.note(d, v)
+	return nil
+}
+
+// keys are what the store needs to read the history of a caller and a line.
+func (d *Daemon) keys(cfg *configs.Config, f rules.Facts) store.Keys {
+	k := store.Keys{Caller: f.CallerKey()}
+	k.Block = textback.Block(k.Caller)
+	if f.Line == nil {
+		return k
+	}
+	b := f.Line.Business
+	k.Business, k.Line, k.Zone = b.Key, f.Line.Number, b.Zone
+	k.RepeatWithin, k.InThread = f.Line.Policy.RepeatWithin, f.Line.Policy.InThread
+	k.SharedWith = cfg.Set.SharedWith(b.Key)
+	k.Shadow = f.Line.Policy.Shadow
+	return k
+}
+
+// reached notes that someone outside was talked to: what waits for him is taken back.
+func (d *Daemon) reached(ctx context.Context, p *pbx, call *textback.Call, count bool) error {
+	f := d.facts(p, call)
+	if f.CallerKey() == "" {
+		return nil
+	}
+	contact := store.Contact{Caller: f.CallerKey(), Call: call, Count: count}
+	if call.Direction == textback.Inbound && f.Line != nil {
+		contact.Business, contact.Line = f.Line.Business.Key, f.Line.Number
+	}
+	cancelled, err := d.store.Reached(ctx, contact, d.now())
+	if err != nil {
+		return err
+	}
+	for _, t := range cancelled {
+		d.log.Info("recovered", "call", t.CallID, "text", t.ID, "by", call.ID, "direction", call.Direction.String(),
+			"caller", textback.Short(t.To))
+	}
+	return nil
+}
+
+// sleep waits, or returns false when ctx is done.
+func sleep(ctx context.Context, wait time.Duration) bool {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,264 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"textback"
+	"textback/ari"
+	"textback/configs"
+	"textback/esl"
+)
+
+// linkState is what `textback status` tells of a PBX's link.
+type linkState struct {
+	Up     bool   `json:"up"`
+	Events uint64 `json:"events"`
+	Lost   uint64 `json:"lost,omitempty"`
+}
+
+// callback is a call that a PBX is to make: to a member of staff, and then to the caller.
+type callback struct {
+	endpoint, context, dial, callerID string
+	timeout                           time.Duration
+	variables                         map[string]string
+}
+
+// startPBXs ends the links of PBXs that are gone or changed, and starts the new ones. A changed PBX keeps its tracker.
+func (d *Daemon) startPBXs(cfg *configs.Config, changes configs.Change) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	wanted := make(map[string]bool)
+	for i := range cfg.PBXs {
+		conf := &cfg.PBXs[i]
+		wanted[conf.Name] = true
+		p := d.pbxs[conf.Name]
+		switch {
+		case p == nil:
+			p = &pbx{name: conf.Name, events: make(chan []textback.Event), queue: newChanges(), done: make(chan struct{})}
+			p.last.Store(d.now().UnixNano())
+			d.pbxs[conf.Name] = p
+			p.conf.Store(conf)
+			d.eg.Go(func() error { d.track(d.ctx, p); return nil })
+			d.eg.Go(func() error { d.judge(d.work, p); return nil })
+		case slices.Contains(changes.PBXs.Same, conf.Name):
+			p.conf.Store(conf)
+			continue
+		default:
+			p.stop()
+			<-p.linkEnd
+			p.conf.Store(conf)
+		}
+		d.startLink(p, conf)
+	}
+	for name, p := range d.pbxs {
+		if !wanted[name] && p.stop != nil {
+			p.stop() // its tracker goes on until its calls are swept; nothing new comes
+			<-p.linkEnd
+		}
+	}
+}
+
+func (d *Daemon) startLink(p *pbx, conf *configs.PBX) {
+	ctx, stop := context.WithCancel(d.ctx)
+	p.stop, p.linkEnd = stop, make(chan struct{})
+	end := p.linkEnd
+	src, err := d.newSource(p, conf)
+	if err != nil {
+		d.log.Error("pbx-refused", "pbx", p.name, "error", err)
+		close(end)
+		return
+	}
+	p.src.Store(&src)
+	go func() {
+		defer close(end)
+		err := src.run(ctx, func(events []textback.Event) {
+			p.last.Store(time.Now().UnixNano())
+			if len(events) == 0 {
+				return
+			}
+			select {
+			case p.events <- events:
+			case <-d.ctx.Done():
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			d.log.Error("pbx-refused", "pbx", p.name, "error", err)
+		}
+	}()
+}
+
+// pbxsDone waits until every call that ended before the stop has its verdict.
+func (d *Daemon) pbxsDone() {
+	d.mu.Lock()
+	var wg sync.WaitGroup
+	for _, p := range d.pbxs {
+		wg.Add(1)
+		go func() { defer wg.Done(); <-p.done }()
+	}
+	d.mu.Unlock()
+	wg.Wait()
+}
+
+func (d *Daemon) newSource(p *pbx, conf *configs.PBX) (source, error) {
+	switch conf.Kind {
+	case configs.Asterisk:
+		return d.newAsterisk(p, conf)
+	case configs.FreeSWITCH:
+		return d.newFreeSWITCH(p, conf)
+	default:
+		return nil, fmt.Errorf("kind %q is not a PBX that is known", conf.Kind)
+	}
+}
+
+// noText is the configured channel variable and its value as the adapters want it.
+func noText(conf *configs.PBX) string {
+	if conf.NoTextName == "" {
+		return ""
+	}
+	return conf.NoTextName + "=" + conf.NoTextValue
+}
+
+// asterisk is an ARI link and its translation.
+type asterisk struct {
+	opts       ari.Options
+	translator *ari.Translator
+	counters   *ari.Counters
+}
+
+func (d *Daemon) newAsterisk(p *pbx, conf *configs.PBX) (source, error) {
+	a := &asterisk{counters: new(ari.Counters)}
+	a.translator = ari.NewTranslator(ari.TranslateOptions{PBX: conf.Name, Inbound: conf.Inbound, Trunks: conf.Trunks,
+		LineFrom: conf.LineFrom, NoText: noText(conf)})
+	a.opts = ari.Options{URL: conf.URL, Username: conf.Username, Password: conf.Password.Reveal(), App: conf.App,
+		Types: a.translator.Types(), Variable: a.translator.Variable, Lookups: a.translator.Lookups, Counters: a.counters,
+		Notify: func(s ari.Status) { d.ariStatus(p.name, s) }, Dial: d.o.DialPBX}
+	if strings.HasPrefix(conf.URL, "https:") {
+		t, err := ClientTLS(conf.TLSCA, conf.TLSServerName, "")
+		if err != nil {
+			return nil, err
+		}
+		a.opts.TLS = t
+	}
+	return a, nil
+}
+
+func (a *asterisk) run(ctx context.Context, emit func([]textback.Event)) error {
+	return ari.Run(ctx, a.opts, func(m ari.Message) { emit(a.translator.Translate(m)) })
+}
+
+func (a *asterisk) state() linkState {
+	return linkState{Up: a.counters.Up.Load(), Events: a.counters.Events.Load(), Lost: a.counters.Dropped.Load()}
+}
+
+func (a *asterisk) callBack(ctx context.Context, c callback) error {
+	_, err := ari.Originate(ctx, a.opts, ari.OriginateRequest{Endpoint: c.endpoint, Extension: c.dial, Context: c.context,
+		CallerID: c.callerID, Timeout: c.timeout, Variables: c.variables})
+	return err
+}
+
+// freeSWITCH is an event socket link and its translation.
+type freeSWITCH struct {
+	link       *esl.Link
+	translator *esl.Translator
+	up         atomic.Bool
+	events     counter
+	lost       counter
+}
+
+func (d *Daemon) newFreeSWITCH(p *pbx, conf *configs.PBX) (source, error) {
+	f := &freeSWITCH{}
+	f.translator = esl.NewTranslator(esl.TranslateOptions{PBX: conf.Name, Inbound: conf.Inbound, Trunks: conf.Trunks,
+		LineFrom: conf.LineFrom, NoText: noText(conf)})
+	f.link = esl.New(esl.Options{Addr: conf.Addr, Password: conf.Password.Reveal(), Keep: f.translator.Keep,
+		Dial: d.o.DialPBX, Notify: func(s esl.Status) {
+			f.up.Store(s.Cause == esl.CauseNone || s.Cause == esl.CauseOverflow)
+			f.lost.add(s.Lost)
+			d.eslStatus(p.name, s)
+		}})
+	return f, nil
+}
+
+func (f *freeSWITCH) run(ctx context.Context, emit func([]textback.Event)) error {
+	return f.link.Run(ctx, func(m esl.Message) {
+		f.events.add(1)
+		f.up.Store(m.Kind != esl.MessageDown)
+		emit(f.translator.Translate(m))
+	})
+}
+
+func (f *freeSWITCH) state() linkState {
+	return linkState{Up: f.up.Load(), Events: f.events.get(), Lost: f.lost.get()}
+}
+
+func (f *freeSWITCH) callBack(ctx context.Context, c callback) error {
+	_, err := f.link.Originate(ctx, esl.Call{Ring: c.endpoint, Then: c.dial, Context: c.context, CallerNumber: c.callerID,
+		Timeout: c.timeout, Variables: c.variables})
+	return err
+}
+
+func (d *Daemon) ariStatus(name string, s ari.Status) {
+	d.met.pbxUp(name, s.Kind == ari.StatusConnected)
+	attrs := []any{"pbx", name}
+	if s.Err != nil {
+		attrs = append(attrs, "error", s.Err)
+	}
+	if s.Count > 1 {
+		attrs = append(attrs, "times", s.Count)
+	}
+	level, id := slog.LevelWarn, "pbx-"+s.Kind.String()
+	switch s.Kind {
+	case ari.StatusConnected:
+		level, id = slog.LevelInfo, "pbx-up"
+		attrs = append(attrs, "channels", s.Channels)
+	case ari.StatusLost, ari.StatusUnreachable:
+		id = "pbx-down"
+	case ari.StatusCredentials:
+		level = slog.LevelError
+		attrs = append(attrs, "hint", "check username and password of this [[pbx]] against ari.conf")
+	case ari.StatusReplaced:
+		level = slog.LevelError
+		attrs = append(attrs, "hint", "give this [[pbx]] an app of its own")
+	case ari.StatusRefused, ari.StatusOverflow:
+		level = slog.LevelError
+	case ari.StatusUnfiltered, ari.StatusUnknownType:
+		level = slog.LevelDebug
+	}
+	d.log.Log(context.Background(), level, id, attrs...)
+}
+
+func (d *Daemon) eslStatus(name string, s esl.Status) {
+	d.met.pbxUp(name, s.Cause == esl.CauseNone || s.Cause == esl.CauseOverflow)
+	attrs := []any{"pbx", name}
+	if s.Err != nil {
+		attrs = append(attrs, "cause", s.Cause.String(), "error", s.Err)
+	}
+	if s.Withheld > 0 {
+		attrs = append(attrs, "suppressed", s.Withheld)
+	}
+	level, id := slog.LevelWarn, "pbx-down"
+	switch {
+	case s.Cause == esl.CauseNone:
+		level, id = slog.LevelInfo, "pbx-up"
+		attrs = append(attrs, "channels", s.Live)
+	case s.Cause == esl.CausePassword:
+		level, id = slog.LevelError, "pbx-credentials"
+		attrs = append(attrs, "hint", "check the password of this [[pbx]] against event_socket.conf.xml")
+	case s.Cause.Lasting():
+		level, id = slog.LevelError, "pbx-refused"
+	case s.Cause == esl.CauseOverflow:
+		level, id = slog.LevelError, "pbx-overflow"
+		attrs = append(attrs, "lost", s.Lost)
+	}
+	d.log.Log(context.Background(), level, id, attrs...)
+}
+
+// errNoCallback: nobody has told how this PBX makes calls.
+var errNoCallback = errors.New("no [[pbx]] has a callback table")
