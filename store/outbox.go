@@ -42,7 +42,7 @@ const (
 	// PartUncertain: written, but no answer came.
 	PartUncertain
 	// PartNotWritten: nothing of it left, or the message centre turned it away for now (throttled, queue full): it may be
-	// written again. Defer the text next.
+	// written again. Defer the text when no part of it is submitting any more.
 	PartNotWritten
 )
 
@@ -165,7 +165,7 @@ func (s *Store) Attempt(ctx context.Context, a Attempt, at time.Time) (textback.
 		if t.State != textback.Queued {
 			return fmt.Errorf("it is %s: %w", t.State, ErrState)
 		}
-		if !r.touched() && !t.Resent {
+		if !r.touched() {
 			for _, k := range r.indexed() {
 				w.del(k.t, k.key)
 			}

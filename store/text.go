@@ -148,6 +148,9 @@ func (r *textRecord) indexed() (all []change) {
 
 // touched tells whether anything of the text was, or may have been, written.
 func (r *textRecord) touched() bool {
+	if r.T.Resent {
+		return true
+	}
 	for _, p := range r.T.Parts {
 		if p.State != textback.Queued {
 			return true
@@ -156,8 +159,12 @@ func (r *textRecord) touched() bool {
 	return false
 }
 
-// written tells whether a part was, or may have been, accepted: then the claim stays.
+// written tells whether a part was, or may have been, accepted: then the claim stays. A text that is sent again was in
+// doubt before.
 func (r *textRecord) written() bool {
+	if r.T.Resent {
+		return true
+	}
 	for _, p := range r.T.Parts {
 		if p.State != textback.Queued && p.State != textback.Failed {
 			return true
@@ -198,10 +205,10 @@ func (r *textRecord) settle() {
 		t.State = textback.Accepted
 	case t.State == textback.Queued && n[textback.Queued] > 0:
 		// parts are still to be written: it waits
-	case n[textback.Submitting] > 0 || n[textback.Queued] == all:
-		t.State = textback.Submitting
-	case n[textback.Unknown] > 0:
+	case n[textback.Unknown] > 0 && n[textback.Submitting] == 0:
 		t.State = textback.Unknown
+	default:
+		t.State = textback.Submitting // the rest is on the wire, or comes back into the queue by Defer
 	}
 }
 
