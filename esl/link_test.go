@@ -248,6 +248,27 @@ func TestALostConnectionIsToldAndMended(t *testing.T) {
 	})
 }
 
+// Without an answer the first event, a heartbeat at the latest, tells who runs: a restart is not missed for it.
+func TestWhoRunsIsLearntFromAnEventIfNeedBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pbx := esltest.New(esltest.Options{Password: password})
+		pbx.HideCore(true)
+		r := rigOn(t, pbx, esl.Options{}, nil)
+		defer r.stop()
+		time.Sleep(21 * time.Second)
+		r.want(t, "up", "up")
+		if snap := r.last(esl.MessageUp).Snapshot; snap.CoreUUID != pbx.CoreUUID() || snap.Restarted {
+			t.Errorf("%+v", snap)
+		}
+		pbx.Restart()
+		time.Sleep(30 * time.Second)
+		r.want(t, "up down up", "up closed up")
+		if snap := r.last(esl.MessageUp).Snapshot; snap.CoreUUID != pbx.CoreUUID() || !snap.Restarted {
+			t.Errorf("%+v", snap)
+		}
+	})
+}
+
 func TestARestartIsRecognised(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, esl.Options{})

@@ -221,3 +221,25 @@ func FuzzRows(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkFlatten reads a HANGUP_COMPLETE of the size that FreeSWITCH sends, keeping what an outcome needs.
+func BenchmarkFlatten(b *testing.B) {
+	var object bytes.Buffer
+	object.WriteString(`{"Event-Name":"CHANNEL_HANGUP_COMPLETE","Caller-Caller-ID-Number":"+15552340101"`)
+	for i := range 240 {
+		fmt.Fprintf(&object, `,"variable_some_name_%03d":"a value of some length"`, i)
+	}
+	object.WriteString(`,"variable_switch_r_sdp":"` + strings.Repeat(`a=rtpmap:0 PCMU/8000\r\n`, 30) + `"}`)
+	for _, keep := range []bool{true, false} {
+		b.Run(fmt.Sprintf("keepall=%v", keep), func(b *testing.B) {
+			f := newFlattener(func(string) bool { return keep })
+			b.SetBytes(int64(object.Len()))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := f.flatten(object.Bytes()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

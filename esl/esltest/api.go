@@ -48,6 +48,8 @@ func (s *Server) api(line string) string {
 		return s.state.channels()
 	case line == "show calls as json":
 		return s.state.calls()
+	case line == "global_getvar core_uuid" && s.hideCore:
+		return ""
 	case line == "global_getvar core_uuid":
 		return s.core
 	case name == "uuid_dump":

@@ -146,6 +146,13 @@ func (s *Server) NoSQL(on bool) {
 	s.nosql = on
 }
 
+// HideCore leaves `global_getvar core_uuid` without an answer, so that only events tell who runs.
+func (s *Server) HideCore(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hideCore = on
+}
+
 // Garbage writes bytes into all connections as they are.
 func (s *Server) Garbage(b []byte) {
 	s.mu.Lock()

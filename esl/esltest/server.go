@@ -51,7 +51,7 @@ type Server struct {
 
 	// Faults.
 	down, acl, mute bool
-	nosql           bool
+	nosql, hideCore bool
 	frozen          chan struct{} // closed when it thaws; nil when it runs
 }
 
