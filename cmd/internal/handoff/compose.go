@@ -40,6 +40,7 @@ func (m *Mail) compose(d Delivery, to *netmail.Address) (*mail.Msg, error) {
 	// RFC 3834: no vacation notice comes back.
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetGenHeader(mail.HeaderXAutoResponseSuppress, "All")
+	msg.SetUserAgent("textback")
 	msg.SetBodyString(mail.TypeTextPlain, text(d))
 	return msg, nil
 }
@@ -104,9 +105,9 @@ func bodyText(s string) string {
 func oneLine(s string) string { return strings.Join(strings.Fields(bodyText(s)), " ") }
 
 // headerText makes a header's text of anything: one line, printable, bounded. A line break in it could start a header of
-// a stranger's choice.
+// a stranger's choice, and a ready-made encoded word (RFC 2047) bring back what was left out.
 func headerText(s string) string {
-	s = oneLine(s)
+	s = strings.ReplaceAll(oneLine(s), "=?", "= ?")
 	if r := []rune(s); len(r) > maxSubject {
 		s = string(r[:maxSubject-1]) + "…"
 	}

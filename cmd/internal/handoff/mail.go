@@ -149,7 +149,7 @@ func (m *Mail) Send(ctx context.Context, d Delivery) (Result, error) {
 	}
 	note := fmt.Sprintf("accepted by %s", m.host)
 	if len(refused) > 0 {
-		note = "refused for " + strings.Join(refused, ", ")
+		note = "refused for " + strings.Join(refused, ", ") + ": " + words(err)
 	}
 	switch {
 	case len(delayed) > 0:
@@ -266,10 +266,25 @@ func (m *Mail) tlsConfig() *tls.Config {
 	return c
 }
 
+// ascii tells whether no address needs SMTPUTF8 (RFC 6531); headers are encoded anyway.
+func (m *Mail) ascii() bool {
+	for _, a := range append([]*netmail.Address{m.from}, m.to...) {
+		if strings.ContainsFunc(a.Address, func(r rune) bool { return r > '~' }) {
+			return false
+		}
+	}
+	return true
+}
+
 func (m *Mail) security() []mail.Option {
 	opts := []mail.Option{mail.WithTLSConfig(m.tlsConfig())}
 	if m.opts.HELO != "" {
 		opts = append(opts, mail.WithHELO(m.opts.HELO))
+	}
+	if m.ascii() {
+		// The library would ask for SMTPUTF8 wherever it is offered, and a relay further on that lacks it would bounce a
+		// mail that needs none of it.
+		opts = append(opts, mail.WithoutSMTPUTF8())
 	}
 	encrypted := true
 	switch m.opts.StartTLS {
