@@ -1,0 +1,60 @@
+package store
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"textback"
+)
+
+// BenchmarkDecide is a whole decision, made durable, with so many callers at once.
+func BenchmarkDecide(b *testing.B) {
+	for _, at := range []int{1, 10, 100} {
+		b.Run(fmt.Sprint("callers=", at), func(b *testing.B) {
+			s := open(b, Options{})
+			var n atomic.Int64
+			b.SetParallelism((at + 1) / 2)
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					i := n.Add(1)
+					num := fmt.Sprintf("+1%010d", i)
+					if _, _, err := s.Decide(b.Context(), missed(fmt.Sprint("hq/", i), num, t0), keys(num), t0, window(num, t0)); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			st, _ := s.Stats(b.Context())
+			b.ReportMetric(float64(st.Writes)/float64(max(st.Commits, 1)), "ops/commit")
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
+		})
+	}
+}
+
+// BenchmarkHistory is what the guards ask before each decision, of a caller who is known.
+func BenchmarkHistory(b *testing.B) {
+	s := open(b, Options{})
+	for i := range 1000 {
+		num := fmt.Sprintf("+1202555%04d", i)
+		decide(b, s, fmt.Sprint("hq/", i), num, t0)
+	}
+	b.ResetTimer()
+	for range b.N {
+		history(b, s, alice, t0)
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	v := textback.Verdict{Call: missed("hq/1763953.17", alice, t0), At: t0, Decision: window(alice, t0)(textback.History{})}
+	b.ReportAllocs()
+	n := 0
+	for range b.N {
+		r, err := encode(v)
+		if err != nil {
+			b.Fatal(err)
+		}
+		n = len(r)
+	}
+	b.ReportMetric(float64(n), "bytes")
+}
