@@ -102,6 +102,9 @@ func wholeMessage(message, words []string) (word string, ok bool) {
 	if slices.Contains(words, message[0]) && !slices.ContainsFunc(message, func(w string) bool { return w != message[0] }) {
 		return message[0], true
 	}
+	if slices.Contains(message, "stop") && !slices.ContainsFunc(message, func(w string) bool { return !slices.Contains(words, w) }) {
+		return "stop", true // "STOP UNSUBSCRIBE"
+	}
 	joined := strings.Join(message, "")
 	if !slices.Contains(words, joined) {
 		return "", false

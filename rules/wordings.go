@@ -12,7 +12,7 @@ import (
 // negation in one does not touch another.
 func asksToStop(own string) (wording string, ok bool) {
 	sentences := splitSentences(own)
-	all := strings.Join(tokens(own), " ")
+	all := strings.Join(spelling(tokens(own)), " ")
 	if takenBack.MatchString(all) {
 		return "", false
 	}
@@ -39,7 +39,7 @@ func asksToStop(own string) (wording string, ok bool) {
 	}
 	// "no thanks, stop": the first or last part between commas.
 	for _, part := range outerParts(own) {
-		if s := strings.Join(stripFillers(tokens(part), true), " "); slices.Contains(loudWords(), s) {
+		if s := strings.Join(stripFillers(spelling(tokens(part)), true), " "); slices.Contains(loudWords(), s) {
 			return s, true
 		}
 	}
@@ -61,11 +61,27 @@ func understood(sentence, all string) (match string, ok bool) {
 func splitSentences(own string) [][]string {
 	var out [][]string
 	for _, s := range strings.FieldsFunc(own, func(r rune) bool { return strings.ContainsRune(".!?;\n", r) }) {
-		if words := tokens(s); len(words) > 0 {
+		if words := spelling(tokens(s)); len(words) > 0 {
 			out = append(out, words)
 		}
 	}
 	return out
+}
+
+// spelling undoes what haste does to words: letters held down ("pleeease") and "dnt". "stopp" and the like are typos of
+// their own.
+func spelling(words []string) []string {
+	for i, w := range words {
+		switch w {
+		case "dnt", "dontt", "donnt":
+			words[i] = "dont"
+		default:
+			if w[0] < '0' || w[0] > '9' { // a telephone number keeps its zeros
+				words[i] = squeeze(w)
+			}
+		}
+	}
+	return words
 }
 
 func outerParts(own string) []string {
@@ -134,10 +150,6 @@ func isTypo(s string) bool {
 		return false
 	}
 	if slices.Contains(typos(), s) {
-		return true
-	}
-	// "stooooop", "stoppppp": a letter held down.
-	if t := squeeze(s); t != s && slices.Contains([]string{"stop", "unsubscribe", "quit", "end", "cancel"}, t) {
 		return true
 	}
 	return len(s) > 8 && distance(s, "unsubscribe") <= 2
@@ -276,6 +288,9 @@ var wordings = []wording{
 	says(`\b(revoke|withdraw|rescind|revoking|withdrawing) (my |all |any |prior )*(consent|permission|authorization)\b`),
 	says(`\b(dont|do not|did not|didnt|never) (consent(ed)?|agreed?)( to)?( \w+){0,2} (texts?|messages?|msgs?|sms|this|contact)\b`),
 	says(`\b(did not|didnt|never) (sign|signed|ask|asked|opt|opted|subscribe|subscribed)( up| in)?( for| to)? (these |your |any |this |the )*(texts?|messages?|msgs?|sms|this)$`),
+	says(`\b(dont|do not|didnt|did not|never) (have|give|gave|given|get|got) (\w+ )?(permission|consent|authorization) (to|for) (\w+ )?(text|message|contact|texting|texts|sms)\b`),
+	says(`\b(dont|do not|never)( ever)? send (me |us )?(anything|any more|anymore|more)( else| again)?$`).unless(`\b(you|they|we|i) (dont|do not|never)\b`),
+	says(`^(cancel|end|stop) (my |the |this )?(text |sms )?subscription$`),
 	says(`\bcease and desist\b`),
 	says(`\bthis is harassment\b`),
 	says(`\b(reporting|reported|report) (this|you|it|u)( number)?( as| for)? (spam|harassment)\b`),
@@ -287,7 +302,8 @@ var wordings = []wording{
 	says(`^plus (de|aucun) (sms|messages?|textos?|pub)\b`),
 	says(`\b(desabonn\w+|desinscri\w+)\b`).unless(`\b(pas|comment vous)\b`),
 	says(`\b(mauvais|faux) numero\b|\b(trompez?|trompe|erreur|trompee) de numero\b`).unless(`\b(donne|laisse|mis|ecrit|note|facture|dossier|piece)\b`),
-	says(`\b(retirez|enlevez|supprimez|effacez|otez|rayez|retirer|supprimer) (moi|mon numero|mes coordonnees|mon nom)( \w+){0,3} (liste|listes|fichier|fichiers|base|repertoire)\b`),
+	says(`\b(retirez|enlevez|supprimez|effacez|otez|rayez|retirer|supprimer) (moi|mon numero|mes coordonnees|mon nom|me)( \w+){0,3} (liste|listes|fichier|fichiers|base|repertoire)\b`),
+	says(`\bme (retirer|enlever|supprimer|effacer|rayer|sortir) de (votre|vos|la|cette) (\w+ )?(liste|listes|fichier|fichiers|base)\b`),
 	says(`\b(supprimez|effacez|oubliez|retirez|enlevez) mon numero\b`),
 	says(`\b(laissez|laisse|foutez|fichez) (moi|nous) (tranquilles?|la paix)\b`),
 	// Spanish.
