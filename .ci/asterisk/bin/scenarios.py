@@ -290,3 +290,9 @@ def _(l):
     """Answer + Queue whose member is Local/100@exts/n; the phone answers after 2 s."""
     l.phone("100", ring_ms=2000); l.wait(l.call("+15550133", l.num(), bye_ms=6000))
     l.truth(l.num(), "+15550133", "answered", False, False, 2)
+@sc("60-two-missed-at-once")
+def _(l):
+    """two callers at the same time on two lines: both phones ring, both callers give up, half a second apart."""
+    l.phone("100", mode="ring"); l.phone("102", mode="ring")
+    p = l.call("+15550100", l.num(1), cancel_ms=5000); q = l.call("+15550131", l.num(2), cancel_ms=5500); l.wait(p, q)
+    l.truth(l.num(1), "+15550100", "abandoned", True, True, 5); l.truth(l.num(2), "+15550131", "abandoned", True, True, 5)
