@@ -49,8 +49,8 @@ func (t *Tracker) contacts(l *leg) []contact {
 		s = m.closed(s)
 		if k.span.from.IsZero() {
 			// All that is known is that they were linked, at some time while both were up.
-			ours, up := l.answeredAt()
-			theirs, theyUp := m.answeredAt()
+			ours, up := l.openFrom()
+			theirs, theyUp := m.openFrom()
 			if !up || !theyUp {
 				continue
 			}
@@ -65,6 +65,14 @@ func (t *Tracker) contacts(l *leg) []contact {
 		return cmp.Or(a.span.from.Compare(b.span.from), cmp.Compare(a.leg.id, b.leg.id), a.span.to.Compare(b.span.to))
 	})
 	return all
+}
+
+// openFrom is the earliest that a leg can have been linked: when it was picked up, but a virtual one need not be.
+func (l *leg) openFrom() (at time.Time, ok bool) {
+	if at, ok = l.answeredAt(); !ok && l.kind() == LegVirtual {
+		return l.begin(), true
+	}
+	return at, ok
 }
 
 // linked is a direct link to another leg.

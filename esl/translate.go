@@ -67,7 +67,7 @@ var headers = []string{"Event-Name", "Event-Subclass", "Core-UUID", "Unique-ID",
 	"variable_originate_disposition", "variable_originate_failed_cause", "variable_endpoint_disposition",
 	"variable_sip_hangup_disposition", "variable_hangup_cause_q850", "variable_sip_reason", "variable_sip_h_Reason",
 	"variable_sip_rh_Reason", "variable_sip_bye_h_Reason", "variable_sip_cancel_reason", "variable_cancel_reason",
-	"variable_current_application", "variable_loopback_app"}
+	"variable_transfer_source"}
 
 // Keep tells whether a header is read, for Options.Keep. It is safe at any time.
 func (t *Translator) Keep(header string) bool { return t.keep[header] }
@@ -273,8 +273,12 @@ func (t *Translator) info(h head, found bool) *textback.LegInfo {
 		}
 		return in
 	}
-	context := h["Caller-Context"]
-	if !matches(t.o.Inbound, context) || !t.isTrunk(h, true) {
+	arrived := matches(t.o.Inbound, h["Caller-Context"])
+	if found && !arrived && h.v("transfer_source") != "" {
+		// It was moved on, and its context with it. No phone's leg goes without a user.
+		arrived = h.v("user_name") == "" && h.v("sip_auth_username") == ""
+	}
+	if !arrived || !t.isTrunk(h, true) {
 		in.Kind = textback.LegPhone
 		return in
 	}

@@ -1,6 +1,7 @@
 package esl
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -242,9 +243,11 @@ func (t *Translator) snapshot(m *Message) []textback.Event {
 			continue
 		}
 		up.Live = append(up.Live, id)
-		h := head(m.Snapshot.Dumps[id])
+		h := head(maps.Clone(m.Snapshot.Dumps[id]))
 		if h["Unique-ID"] != id {
 			h = headOf(row)
+		} else if initial := row["initial_context"]; initial != "" {
+			h["Caller-Context"] = initial
 		}
 		out = append(out, t.relations(m, h)...)
 		for _, e := range t.known(m, h) {
