@@ -9,8 +9,8 @@ import (
 const escape = 0x1B
 
 // gsm7Basic is the default alphabet in the order of its codes (3GPP TS 23.038, 6.2.1). The escape has no character.
-var gsm7Basic = []rune("@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§" +
-	"¿abcdefghijklmnopqrstuvwxyzäöñüà")
+var gsm7Basic = []rune("@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?" +
+	"¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà")
 
 // gsm7Extended is the extension table: what follows the escape, and what it means (3GPP TS 23.038, 6.2.1.1).
 var gsm7Extended = []struct {

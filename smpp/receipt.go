@@ -41,7 +41,8 @@ func parseReceipt(in *incoming) (*textback.Receipt, bool) {
 	if kind == esmIntermediate && r.State == textback.Undelivered {
 		r.State = textback.Accepted // not there yet; the final report follows
 	}
-	if code, ok := tlvBytes(in.tlv, pdutlv.TagNetworkErrorCode); ok && len(code) == 3 && (r.Error == "" || strings.Trim(r.Error, "0") == "") {
+	said := strings.Trim(r.Error, "0") != ""
+	if code, ok := tlvBytes(in.tlv, pdutlv.TagNetworkErrorCode); ok && len(code) == 3 && !said {
 		if n := int(code[1])<<8 | int(code[2]); n != 0 {
 			r.Error = fmt.Sprintf("%d/%d", code[0], n) // network type, error code (SMPP 3.4, 5.3.2.31)
 		}
@@ -66,73 +67,43 @@ func reportText(in *incoming) string {
 
 // report is what the text of a report says.
 type report struct {
-	id, sub, dlvrd, submitted, done, stat, err string
+	id, stat, err string
+	dated         bool // it says when
 }
 
 // whole tells whether the text has what no person would write.
-func (r *report) whole() bool {
-	return r.id != "" && r.stat != "" && (r.done != "" || r.submitted != "")
-}
+func (r *report) whole() bool { return r.id != "" && r.stat != "" && r.dated }
 
 // reportKeys are the words of the form in SMPP 3.4, appendix B. "text" comes last: what follows it was written by others.
 var reportKeys = []string{"id", "sub", "dlvrd", "submit date", "done date", "stat", "err", "text"}
 
 // reportFields reads "id:… sub:… dlvrd:… submit date:… done date:… stat:… err:… text:…" in any case, with blanks after
-// the colon or "=" for it, with fields missing or in another order.
+// the colon or "=" for it, with fields missing, empty or in another order. The first of two fields of one name counts.
 func reportFields(text string) report {
-	var r report
-	if len(text) > maxReport {
-		text = text[:maxReport]
-	}
+	text = text[:min(len(text), maxReport)]
 	lower := asciiLower(text)
-	for at := 0; at < len(text); {
-		key, value, ok := keyAt(lower, at)
-		if !ok {
-			at++
-			continue
+	found := map[string]string{}
+	key, value := "", 0 // the field that is being read, and where its value begins
+	end := func(at int) {
+		if word := strings.Fields(strings.Trim(text[value:at], "\x00,;")); key != "" && len(word) > 0 && found[key] == "" {
+			found[key] = strings.Trim(word[0], "\x00,;")
 		}
-		if key == "text" {
-			break
-		}
-		end := value
-		for end < len(text) && !(isBlank(text[end]) && !(end == value)) {
-			if isBlank(text[end]) { // "stat: DELIVRD"
-				if _, _, next := keyAt(lower, end+1); next {
-					break
-				}
-				value++
-			}
-			end++
-		}
-		word := strings.Trim(text[value:end], " \t\r\n\x00,;")
-		switch key {
-		case "id":
-			set(&r.id, word)
-		case "sub":
-			set(&r.sub, word)
-		case "dlvrd":
-			set(&r.dlvrd, word)
-		case "submit date":
-			set(&r.submitted, word)
-		case "done date":
-			set(&r.done, word)
-		case "stat":
-			set(&r.stat, printable(strings.ToUpper(word), 20))
-		case "err":
-			set(&r.err, printable(word, 20))
-		}
-		at = max(end, value)
 	}
-	return r
+	for at := 0; at < len(text) && key != "text"; at++ {
+		if next, begin, ok := keyAt(lower, at); ok {
+			end(at)
+			key, value = next, begin
+			at = begin - 1
+		}
+	}
+	if key != "text" {
+		end(len(text))
+	}
+	return report{id: found["id"], dated: found["submit date"] != "" || found["done date"] != "",
+		stat: printable(strings.ToUpper(found["stat"]), 20), err: printable(found["err"], 20)}
 }
 
 const maxReport = 1024
-
-func set(to *string, word string) {
-	if *to == "" {
-		*to = word
-	}
-}
 
 // keyAt finds a key with its colon at a place where a word begins, and where its value begins.
 func keyAt(lower string, at int) (key string, value int, ok bool) {

@@ -162,7 +162,8 @@ func receipt(faults *Faults, m *short, e *Submit, n uint64) *delivery {
 	}
 	switch faults.IDs {
 	case IDUseless:
-		r.text = fmt.Appendf(nil, "id:%08d sub:000 dlvrd:000 submit date:YYMMDDhhmm done date:YYMMDDhhmm stat:%s err:000 text:", n&0xFFFF, state)
+		r.text = fmt.Appendf(nil, "id:%08d sub:000 dlvrd:000 submit date:YYMMDDhhmm done date:YYMMDDhhmm stat:%s err:000 text:",
+			n&0xFFFF, state)
 		r.coding = 2
 		if ref := m.tlv[tlvReference]; len(ref) == 2 {
 			r.tlv[tlvReference] = []byte{0, ref[1]}
