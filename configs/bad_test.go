@@ -50,7 +50,8 @@ func TestEveryMistakeIsRefusedWithItsPlaceAndWhatToWrite(t *testing.T) {
 			for i := range want {
 				want[i] = strings.TrimPrefix(want[i], wantMark)
 			}
-			_, err = Parse("/etc/textback.toml", data, Options{ReadFile: badFiles, Getenv: func(string) string { return "" }})
+			_, err = Parse("/etc/textback.toml", data,
+				Options{ReadFile: badFiles, Getenv: func(string) string { return "" }})
 			if err == nil {
 				t.Fatal("was accepted")
 			}

@@ -16,7 +16,8 @@ func (b *builder) businesses(root *section) {
 	all := root.table("business")
 	if all == nil {
 		if !root.has("business") {
-			b.fail(position{}, "", "there is no [business.…]: nobody to answer for", "write [business.acme] with name, timezone and region")
+			b.fail(position{}, "", "there is no [business.…]: nobody to answer for",
+				"write [business.acme] with name, timezone and region")
 		}
 		return
 	}
@@ -24,7 +25,8 @@ func (b *builder) businesses(root *section) {
 	for _, e := range all.t.keys {
 		all.asked[e.key] = true
 		if e.value.kind != kindTable {
-			b.fail(e.at, "business", fmt.Sprintf("%q stands where the key of a business belongs", clip(e.key)), fmt.Sprintf("write [business.acme] and under it %s = ...", clip(e.key)))
+			b.fail(e.at, "business", fmt.Sprintf("%q stands where the key of a business belongs", clip(e.key)),
+				fmt.Sprintf("write [business.acme] and under it %s = ...", clip(e.key)))
 			continue
 		}
 		name := fmt.Sprintf("business %q", clip(e.key))
@@ -36,7 +38,8 @@ func (b *builder) businesses(root *section) {
 		b.set.Businesses[e.key] = business
 		if business.Name != "" {
 			if first, ok := seen[business.Name]; ok {
-				s.suspect("name", fmt.Sprintf("%q is also the name of the business in line %d", business.Name, first.line), "callers cannot tell the two apart: write the place into the name")
+				s.suspect("name", fmt.Sprintf("%q is also the name of the business in line %d", business.Name,
+					first.line), "callers cannot tell the two apart: write the place into the name")
 			}
 			seen[business.Name] = s.at("name")
 		}
@@ -110,7 +113,8 @@ func (s *section) zone(key, example string) *time.Location {
 
 // zoneHint knows the abbreviations that people write.
 func zoneHint(name, example string) string {
-	known := map[string]string{"EST": "America/New_York", "EDT": "America/New_York", "CST": "America/Chicago", "CDT": "America/Chicago",
+	known := map[string]string{"EST": "America/New_York", "EDT": "America/New_York", "CST": "America/Chicago",
+		"CDT": "America/Chicago",
 		"MST": "America/Denver", "MDT": "America/Denver", "PST": "America/Los_Angeles", "PDT": "America/Los_Angeles",
 		"BST": "Europe/London", "CEST": "Europe/Berlin", "AEST": "Australia/Sydney"}
 	if zone, ok := known[strings.ToUpper(name)]; ok {
@@ -153,7 +157,8 @@ func (s *section) hours() rules.Hours {
 // lines reads [[line]].
 func (b *builder) lines(root *section) {
 	if !root.has("line") {
-		b.fail(position{}, "", "there is no [[line]]: every call would be for an unknown line", `write [[line]] with number and business`)
+		b.fail(position{}, "", "there is no [[line]]: every call would be for an unknown line",
+			`write [[line]] with number and business`)
 	}
 	for _, s := range root.tables("line") {
 		number := s.str("number", "")
@@ -162,8 +167,10 @@ func (b *builder) lines(root *section) {
 	}
 	b.aliases()
 	for _, key := range slices.Sorted(maps.Keys(b.set.Businesses)) {
-		if !slices.ContainsFunc(b.set.Lines, func(l *rules.Line) bool { return l.Business == b.set.Businesses[key] }) && len(b.errs) == 0 {
-			b.warn(position{}, fmt.Sprintf("business %q", key), "has no line", fmt.Sprintf("write [[line]] with business = %q", key))
+		if !slices.ContainsFunc(b.set.Lines,
+			func(l *rules.Line) bool { return l.Business == b.set.Businesses[key] }) && len(b.errs) == 0 {
+			b.warn(position{}, fmt.Sprintf("business %q", key), "has no line",
+				fmt.Sprintf("write [[line]] with business = %q", key))
 		}
 	}
 }
@@ -180,10 +187,12 @@ func (b *builder) line(s *section) {
 			s.bad("business", "is missing", fmt.Sprintf("write business = %q", only))
 		}
 	case key == "":
-		s.bad("business", "is missing", "write business = and the key of one: "+suggest("", slices.Sorted(maps.Keys(b.set.Businesses))))
+		s.bad("business", "is missing",
+			"write business = and the key of one: "+suggest("", slices.Sorted(maps.Keys(b.set.Businesses))))
 	case len(b.set.Businesses) == 0: // said already
 	case !known:
-		s.bad("business", fmt.Sprintf("there is no [business.%s]", clip(key)), suggest(key, slices.Sorted(maps.Keys(b.set.Businesses))))
+		s.bad("business", fmt.Sprintf("there is no [business.%s]", clip(key)),
+			suggest(key, slices.Sorted(maps.Keys(b.set.Businesses))))
 	default:
 		l.Business, layer = business, b.layers[key]
 	}
@@ -221,11 +230,13 @@ func (b *builder) line(s *section) {
 	}
 	for _, other := range b.set.Lines {
 		if other.Number == l.Number {
-			s.bad("number", fmt.Sprintf("%s is already a line", l.Number), "give each number one [[line]]; other forms of it are aliases")
+			s.bad("number", fmt.Sprintf("%s is already a line", l.Number),
+				"give each number one [[line]]; other forms of it are aliases")
 			return
 		}
 		if l.Name != "" && other.Name == l.Name {
-			s.bad("name", fmt.Sprintf("%q is already the name of line %s", l.Name, other.Number), "give each line its own name")
+			s.bad("name", fmt.Sprintf("%q is already the name of line %s", l.Name, other.Number),
+				"give each line its own name")
 			return
 		}
 	}
@@ -245,7 +256,8 @@ func (s *section) sender(key, otherwise string) string {
 	if classifySender(from) == notSender {
 		hint := `write a number like "+12025550100", a short code like "12345", or a name of at most 11 letters`
 		if !s.has(key) {
-			s.bad("number", fmt.Sprintf("%q cannot be the sender of a text", clip(from)), "write from = and the number that texts come from")
+			s.bad("number", fmt.Sprintf("%q cannot be the sender of a text", clip(from)),
+				"write from = and the number that texts come from")
 			return ""
 		}
 		s.bad(key, fmt.Sprintf("%q cannot be the sender of a text", clip(from)), hint)
@@ -302,7 +314,8 @@ func (b *builder) aliases() {
 				}
 			}
 			if taken && other != l {
-				s.badAt(it.at, "aliases", fmt.Sprintf("%q is line %s already", clip(form), other.Number), "take it out of one of the two: a call can be for one line only")
+				s.badAt(it.at, "aliases", fmt.Sprintf("%q is line %s already", clip(form), other.Number),
+					"take it out of one of the two: a call can be for one line only")
 				continue
 			}
 			owner[form] = l

@@ -40,8 +40,9 @@ func (l LinkChange) Any() bool {
 // Diff tells what is different in next.
 func Diff(old, next *Config) Change {
 	c := Change{
-		PBXs:    links(old.PBXs, next.PBXs, func(p PBX) string { return p.Name }, samePBX),
-		SMPPs:   links(old.SMPPs, next.SMPPs, func(l SMPP) string { return l.Name }, func(a, b SMPP) bool { return a == b }),
+		PBXs: links(old.PBXs, next.PBXs, func(p PBX) string { return p.Name }, samePBX),
+		SMPPs: links(old.SMPPs, next.SMPPs, func(l SMPP) string { return l.Name },
+			func(a, b SMPP) bool { return a == b }),
 		Syslog:  old.Syslog != next.Syslog,
 		Metrics: old.Metrics != next.Metrics,
 		HTTP:    !reflect.DeepEqual(old.HTTP, next.HTTP) || !sameBookings(old.Bookings, next.Bookings),
@@ -52,7 +53,8 @@ func Diff(old, next *Config) Change {
 		{"control_group", old.ControlGroup, next.ControlGroup},
 	} {
 		if k.was != k.is {
-			c.Restart = append(c.Restart, fmt.Sprintf("%s is now %q; %q stays in use until textback is restarted", k.key, k.is, k.was))
+			c.Restart = append(c.Restart,
+				fmt.Sprintf("%s is now %q; %q stays in use until textback is restarted", k.key, k.is, k.was))
 		}
 	}
 	return c

@@ -20,14 +20,21 @@ func TestAReloadTouchesOnlyTheLinksThatDiffer(t *testing.T) {
 		old, next string
 		pbx, smpp LinkChange
 	}{
-		"nothing":          {ref, ref, LinkChange{Same: []string{"hq", "branch"}}, LinkChange{Same: []string{"carrier"}}},
-		"a template":       {ref, strings.Replace(ref, "sorry we missed you", "we missed you", 1), LinkChange{Same: []string{"hq", "branch"}}, LinkChange{Same: []string{"carrier"}}},
-		"a PBX's rewrite":  {ref, strings.Replace(ref, `"^011"`, `"^00"`, 1), LinkChange{Same: []string{"branch"}, Changed: []string{"hq"}}, LinkChange{Same: []string{"carrier"}}},
-		"a PBX's contexts": {ref, strings.Replace(ref, `["public"]`, `["public", "edge"]`, 1), LinkChange{Same: []string{"hq"}, Changed: []string{"branch"}}, LinkChange{Same: []string{"carrier"}}},
-		"a rate":           {ref, strings.Replace(ref, "= 10.0", "= 5", 1), LinkChange{Same: []string{"hq", "branch"}}, LinkChange{Changed: []string{"carrier"}}},
-		"one more link":    {ref, ref + second, LinkChange{Same: []string{"hq", "branch"}}, LinkChange{Same: []string{"carrier"}, Added: []string{"backup"}}},
-		"one link less":    {ref + second, ref, LinkChange{Same: []string{"hq", "branch"}}, LinkChange{Same: []string{"carrier"}, Removed: []string{"backup"}}},
-		"another order":    {ref + second, moved, LinkChange{Same: []string{"hq", "branch"}}, LinkChange{Same: []string{"backup", "carrier"}, Order: true}},
+		"nothing": {ref, ref, LinkChange{Same: []string{"hq", "branch"}}, LinkChange{Same: []string{"carrier"}}},
+		"a template": {ref, strings.Replace(ref, "sorry we missed you", "we missed you", 1),
+			LinkChange{Same: []string{"hq", "branch"}}, LinkChange{Same: []string{"carrier"}}},
+		"a PBX's rewrite": {ref, strings.Replace(ref, `"^011"`, `"^00"`, 1),
+			LinkChange{Same: []string{"branch"}, Changed: []string{"hq"}}, LinkChange{Same: []string{"carrier"}}},
+		"a PBX's contexts": {ref, strings.Replace(ref, `["public"]`, `["public", "edge"]`, 1),
+			LinkChange{Same: []string{"hq"}, Changed: []string{"branch"}}, LinkChange{Same: []string{"carrier"}}},
+		"a rate": {ref, strings.Replace(ref, "= 10.0", "= 5", 1),
+			LinkChange{Same: []string{"hq", "branch"}}, LinkChange{Changed: []string{"carrier"}}},
+		"one more link": {ref, ref + second, LinkChange{Same: []string{"hq", "branch"}},
+			LinkChange{Same: []string{"carrier"}, Added: []string{"backup"}}},
+		"one link less": {ref + second, ref, LinkChange{Same: []string{"hq", "branch"}},
+			LinkChange{Same: []string{"carrier"}, Removed: []string{"backup"}}},
+		"another order": {ref + second, moved, LinkChange{Same: []string{"hq", "branch"}},
+			LinkChange{Same: []string{"backup", "carrier"}, Order: true}},
 	} {
 		c := Diff(mustParse(t, tc.old), mustParse(t, tc.next))
 		if !equalLinks(c.PBXs, tc.pbx) || !equalLinks(c.SMPPs, tc.smpp) {
@@ -59,7 +66,8 @@ func TestStateAndControlNeedARestartAndSaySo(t *testing.T) {
 	old := mustParse(t, string(Minimal))
 	next := mustParse(t, "state = \"/srv/textback.db\"\ncontrol = \"/run/tb.sock\"\n"+string(Minimal))
 	c := Diff(old, next)
-	if len(c.Restart) != 2 || !strings.Contains(c.Restart[0], "state") || !strings.Contains(c.Restart[1], "until textback is restarted") {
+	if len(c.Restart) != 2 || !strings.Contains(c.Restart[0], "state") ||
+		!strings.Contains(c.Restart[1], "until textback is restarted") {
 		t.Errorf("%q", c.Restart)
 	}
 }
@@ -117,7 +125,8 @@ func certificate(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{SerialNumber: big.NewInt(1)}, &key.PublicKey, key)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)},
+		&x509.Certificate{SerialNumber: big.NewInt(1)}, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}

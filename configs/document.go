@@ -80,7 +80,8 @@ func (t *table) add(e *entry) {
 // its parser gives the places.
 func parseDocument(file string, data []byte) (*table, *Error) {
 	if len(data) > maxFile {
-		return nil, &Error{File: file, Message: fmt.Sprintf("the file has %d bytes; a configuration has at most %d", len(data), maxFile)}
+		return nil, &Error{File: file,
+			Message: fmt.Sprintf("the file has %d bytes; a configuration has at most %d", len(data), maxFile)}
 	}
 	var checked map[string]any
 	if err := toml.Unmarshal(data, &checked); err != nil {
@@ -304,7 +305,8 @@ func (d *document) value(n *unstable.Node, at position, depth int) (*value, *Err
 		return nil, &Error{File: d.file, Line: at.line, Column: at.column, Message: fmt.Sprintf("unexpected %v", n.Kind)}
 	}
 	if err != nil {
-		return nil, &Error{File: d.file, Line: at.line, Column: at.column, Message: fmt.Sprintf("%q is not a number", text)}
+		return nil, &Error{File: d.file, Line: at.line, Column: at.column,
+			Message: fmt.Sprintf("%q is not a number", text)}
 	}
 	return v, nil
 }

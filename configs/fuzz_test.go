@@ -24,7 +24,8 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := Parse("/etc/textback.toml", data, Options{ReadFile: badFiles, Getenv: func(string) string { return "value" }})
+		c, err := Parse("/etc/textback.toml", data,
+			Options{ReadFile: badFiles, Getenv: func(string) string { return "value" }})
 		if err != nil {
 			var es Errors
 			if !errors.As(err, &es) || len(es) == 0 || len(es) > maxErrors+1 {
@@ -41,7 +42,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("accepted, but incomplete: %+v", c)
 		}
 		for _, l := range c.Set.Lines {
-			if l.Business == nil || l.Number == "" || l.From == "" || l.Business.Zone == nil || l.Policy.QuietAction == 0 {
+			if l.Business == nil || l.Number == "" || l.From == "" || l.Business.Zone == nil ||
+				l.Policy.QuietAction == 0 {
 				t.Fatalf("line %+v", l)
 			}
 		}
@@ -50,7 +52,8 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("rule %+v", r)
 			}
 		}
-		if ch := Diff(c, c); ch.PBXs.Any() || ch.SMPPs.Any() || len(ch.Restart) > 0 || ch.Syslog || ch.Metrics || ch.HTTP {
+		if ch := Diff(c, c); ch.PBXs.Any() || ch.SMPPs.Any() || len(ch.Restart) > 0 || ch.Syslog || ch.Metrics ||
+			ch.HTTP {
 			t.Fatalf("differs from itself: %+v", ch)
 		}
 	})

@@ -23,7 +23,9 @@ func (root *section) http() HTTP {
 	}
 	h.TLSCert, h.TLSKey, h.pem = s.keyPair("tls_cert", "tls_key")
 	if h.Token.IsSet() && len(h.Token.value) < minToken {
-		s.fail(s.place("token"), s.label("token"), fmt.Sprintf("has %d characters, which can be guessed", len(h.Token.value)), "make one: openssl rand -base64 32")
+		s.fail(s.place("token"), s.label("token"),
+			fmt.Sprintf("has %d characters, which can be guessed",
+				len(h.Token.value)), "make one: openssl rand -base64 32")
 	}
 	items, _ := s.list("trusted_proxies")
 	for _, it := range items {
@@ -33,15 +35,19 @@ func (root *section) http() HTTP {
 		}
 		switch {
 		case err != nil:
-			s.badAt(it.at, "trusted_proxies", fmt.Sprintf("%q is not an address or network", clip(it.text)), `write it like "127.0.0.1" or "10.0.0.0/8"`)
+			s.badAt(it.at, "trusted_proxies", fmt.Sprintf("%q is not an address or network", clip(it.text)),
+				`write it like "127.0.0.1" or "10.0.0.0/8"`)
 		case prefix.Bits() == 0:
-			s.badAt(it.at, "trusted_proxies", fmt.Sprintf("%q trusts everybody: any caller could invent an address", it.text), "write the addresses of your proxies")
+			s.badAt(it.at, "trusted_proxies",
+				fmt.Sprintf("%q trusts everybody: any caller could invent an address",
+					it.text), "write the addresses of your proxies")
 		default:
 			h.TrustedProxies = append(h.TrustedProxies, prefix.Masked())
 		}
 	}
 	if h.Listen != "" && !isLoopback(h.Listen) && h.TLSCert == "" {
-		s.suspect("listen", "is open to the network without TLS", "write tls_cert and tls_key, or listen on 127.0.0.1 behind a proxy that has them")
+		s.suspect("listen", "is open to the network without TLS",
+			"write tls_cert and tls_key, or listen on 127.0.0.1 behind a proxy that has them")
 	}
 	s.done()
 	return h
@@ -62,16 +68,19 @@ func (b *builder) bookings(root *section) []Booking {
 		if k.Business = s.str("business", ""); k.Business != "" {
 			s.oneOf("business", k.Business, "[business.…] with key", sortedKeys(b.set.Businesses))
 		}
-		if !strings.HasPrefix(k.Path, "/") || strings.ContainsAny(k.Path, " ?#%{}\\") || strings.Contains(k.Path, "//") || len(k.Path) < 2 {
+		if !strings.HasPrefix(k.Path, "/") || strings.ContainsAny(k.Path, " ?#%{}\\") ||
+			strings.Contains(k.Path, "//") || len(k.Path) < 2 {
 			s.bad("path", fmt.Sprintf("%q is not a path", clip(k.Path)), `write it like "/hooks/cal.com"`)
 		} else if reserved(k.Path) {
 			s.bad("path", fmt.Sprintf("%q is textback's own", clip(k.Path)), `write it like "/hooks/cal.com"`)
 		} else if first, ok := paths[k.Path]; ok {
-			s.bad("path", fmt.Sprintf("%q is already the path of the [[booking]] in line %d", clip(k.Path), first), "give each its own path")
+			s.bad("path", fmt.Sprintf("%q is already the path of the [[booking]] in line %d", clip(k.Path), first),
+				"give each its own path")
 		}
 		paths[k.Path] = s.t.at.line
 		if k.Secret.value == "no-secret-provided" {
-			s.fail(s.place("secret"), s.label("secret"), "is what Cal.com sends when no secret is set", "set a secret in the service and here: openssl rand -base64 32")
+			s.fail(s.place("secret"), s.label("secret"), "is what Cal.com sends when no secret is set",
+				"set a secret in the service and here: openssl rand -base64 32")
 		}
 		if source := s.str("confirm", ""); source != "" {
 			k.Confirm = b.compile(s, "confirm", "booking "+service, b.commonLanguage(), []item{{source, s.at("confirm")}})
@@ -80,7 +89,8 @@ func (b *builder) bookings(root *section) []Booking {
 		all = append(all, k)
 	}
 	if len(all) > 0 && b.config.HTTP.Listen == "" {
-		b.fail(root.at("booking"), "[[booking]]", "nothing listens for it: [http] listen is not set", `write [http] listen = "127.0.0.1:9642"`)
+		b.fail(root.at("booking"), "[[booking]]", "nothing listens for it: [http] listen is not set",
+			`write [http] listen = "127.0.0.1:9642"`)
 	}
 	return all
 }

@@ -63,8 +63,8 @@ func (c *checker) config(root *table) *Config {
 	s := c.section(root, "")
 	config := &Config{
 		File:         c.file,
-		State:        s.absolute("state", "/var/lib/textback/textback.db"),
-		Control:      s.absolute("control", "/run/textback/control.sock"),
+		State:        s.absolute("state", defaultState),
+		Control:      s.absolute("control", defaultControl),
 		ControlGroup: s.str("control_group", ""),
 	}
 	config.Syslog = s.syslog()

@@ -39,7 +39,8 @@ func files(extra map[string]string) func(string) ([]byte, fs.FileMode, error) {
 
 func parse(t *testing.T, text string, extra map[string]string) (*Config, error) {
 	t.Helper()
-	return Parse("/etc/textback.toml", []byte(text), Options{ReadFile: files(extra), Getenv: func(string) string { return "" }})
+	return Parse("/etc/textback.toml", []byte(text),
+		Options{ReadFile: files(extra), Getenv: func(string) string { return "" }})
 }
 
 func mustParse(t *testing.T, text string) *Config {
@@ -68,7 +69,8 @@ func TestTheContractFileLoadsAsItStands(t *testing.T) {
 		t.Fatalf("PBXs %+v", c.PBXs)
 	}
 	hq := c.PBXs[0]
-	if hq.URL != "http://127.0.0.1:8088/ari" || hq.Password.Reveal() != "hunter2" || hq.NoTextName != "TEXTBACK" || hq.NoTextValue != "no" {
+	if hq.URL != "http://127.0.0.1:8088/ari" || hq.Password.Reveal() != "hunter2" || hq.NoTextName != "TEXTBACK" ||
+		hq.NoTextValue != "no" {
 		t.Errorf("hq %+v", hq)
 	}
 	if len(hq.Rewrite) != 1 || hq.Rewrite[0].Match.ReplaceAllString("01144123", hq.Rewrite[0].With) != "+44123" {
@@ -83,19 +85,22 @@ func TestTheContractFileLoadsAsItStands(t *testing.T) {
 	}
 
 	acme := c.Set.Businesses["acme"]
-	if acme == nil || acme.Name != "Acme Plumbing" || acme.Zone.String() != "America/New_York" || acme.Region != "US" || acme.Booking != "query" {
+	if acme == nil || acme.Name != "Acme Plumbing" || acme.Zone.String() != "America/New_York" ||
+		acme.Region != "US" || acme.Booking != "query" {
 		t.Fatalf("business %+v", acme)
 	}
 	if len(acme.Hours.Days[time.Saturday]) != 1 || !acme.Hours.Closed[rules.Date{Year: 2026, Month: 12, Day: 25}] {
 		t.Errorf("hours %+v", acme.Hours)
 	}
 	line := c.Set.Lines[0]
-	if line.Number != "+12025550100" || line.Business != acme || line.From != "+12025550100" || !slices.Equal(line.Aliases, []string{"5550100"}) {
+	if line.Number != "+12025550100" || line.Business != acme || line.From != "+12025550100" ||
+		!slices.Equal(line.Aliases, []string{"5550100"}) {
 		t.Errorf("line %+v", line)
 	}
 	p := line.Policy
 	want := defaultPolicy().Policy
-	if len(p.Outcomes) != len(textback.MissedOutcomes()) || p.Delay != want.Delay || p.Window != want.Window || p.Quiet != want.Quiet ||
+	if len(p.Outcomes) != len(textback.MissedOutcomes()) || p.Delay != want.Delay || p.Window != want.Window ||
+		p.Quiet != want.Quiet ||
 		p.QuietAction != rules.QuietImmediate || p.PerDay != 1000 || p.MaxUnreplied != 3 || p.Shadow || !p.Confirm ||
 		p.InThread != 24*time.Hour || p.MaxAutomatic != 3 || p.ReconcileWithin != 15*time.Minute {
 		t.Errorf("policy %+v", p)
@@ -103,13 +108,15 @@ func TestTheContractFileLoadsAsItStands(t *testing.T) {
 	if len(c.Set.Templates) != 3 || len(c.Set.Rules) != 4 {
 		t.Fatalf("%d templates, %d rules", len(c.Set.Templates), len(c.Set.Rules))
 	}
-	if r := c.Set.Rules[0]; r.Send || !slices.Equal(r.Match.Lines, []string{"+12025550100"}) || !slices.Equal(r.Match.Outcomes, []textback.Outcome{textback.Voicemail}) {
+	if r := c.Set.Rules[0]; r.Send || !slices.Equal(r.Match.Lines, []string{"+12025550100"}) ||
+		!slices.Equal(r.Match.Outcomes, []textback.Outcome{textback.Voicemail}) {
 		t.Errorf("first rule %+v", r)
 	}
 	if r := c.Set.Rules[2]; !r.Send || r.Template != "repeat" || r.Match.Previous != 1 {
 		t.Errorf("third rule %+v", r)
 	}
-	if c.HTTP.Listen != "" || len(c.Notify) != 0 || c.Retention.Threads != 2160*time.Hour || c.Alarm.Silence != time.Hour {
+	if c.HTTP.Listen != "" || len(c.Notify) != 0 || c.Retention.Threads != 2160*time.Hour ||
+		c.Alarm.Silence != time.Hour {
 		t.Errorf("what the file does not name: %+v %+v %+v %+v", c.HTTP, c.Notify, c.Retention, c.Alarm)
 	}
 }
@@ -145,7 +152,8 @@ func TestTheReferenceFileIsAWorkingExample(t *testing.T) {
 		t.Errorf("PBXs %+v", c.PBXs)
 	}
 	if len(c.Notify) != 3 || len(c.Bookings) != 1 || len(c.Records) != 2 || len(c.Set.Branches) != 2 || !c.Report.Weekly {
-		t.Errorf("%d notify, %d booking, %d records, %d branches, report %+v", len(c.Notify), len(c.Bookings), len(c.Records), len(c.Set.Branches), c.Report)
+		t.Errorf("%d notify, %d booking, %d records, %d branches, report %+v", len(c.Notify), len(c.Bookings),
+			len(c.Records), len(c.Set.Branches), c.Report)
 	}
 	if len(c.Set.Templates["closed"].Variants) != 2 {
 		t.Errorf("closed has %d variants", len(c.Set.Templates["closed"].Variants))
@@ -161,7 +169,8 @@ func TestTheReferenceFileIsAWorkingExample(t *testing.T) {
 // Every default that the reference file states must be the one that a file without the key gets.
 func TestTheReferenceFileStatesTheRealDefaults(t *testing.T) {
 	ref, min := mustParse(t, string(Reference)), mustParse(t, string(Minimal))
-	if ref.State != min.State || ref.Control != min.Control || ref.ControlGroup != min.ControlGroup || ref.Syslog != min.Syslog || ref.Metrics != min.Metrics {
+	if ref.State != min.State || ref.Control != min.Control || ref.ControlGroup != min.ControlGroup ||
+		ref.Syslog != min.Syslog || ref.Metrics != min.Metrics {
 		t.Error("state, control, syslog or metrics differ")
 	}
 	a, b := ref.PBXs[0], min.PBXs[0]
@@ -172,11 +181,13 @@ func TestTheReferenceFileStatesTheRealDefaults(t *testing.T) {
 	if ref.SMPPs[0] != min.SMPPs[0] {
 		t.Errorf("smpp\n%+v\n%+v", ref.SMPPs[0], min.SMPPs[0])
 	}
-	if ref.Retention != min.Retention || ref.Backup != min.Backup || ref.Alarm.Silence != min.Alarm.Silence || ref.Alarm.NoTexts != min.Alarm.NoTexts {
+	if ref.Retention != min.Retention || ref.Backup != min.Backup || ref.Alarm.Silence != min.Alarm.Silence ||
+		ref.Alarm.NoTexts != min.Alarm.NoTexts {
 		t.Error("retention, backup or alarm differ")
 	}
 	// [policy]: the global layer of the reference file, seen through a business and line that override nothing.
-	text := strings.NewReplacer(`policy      = { window = "48h" }`, "", `policy   = { outcomes = ["no-answer", "abandoned"] }`, "").Replace(string(Reference))
+	text := strings.NewReplacer(`policy      = { window = "48h" }`, "",
+		`policy   = { outcomes = ["no-answer", "abandoned"] }`, "").Replace(string(Reference))
 	p, q := mustParse(t, text).Set.Lines[0].Policy, min.Set.Lines[0].Policy
 	q.Shadow = false
 	if got, want := policyText(p), policyText(q); got != want {
@@ -198,7 +209,8 @@ func TestTheMinimalFileIsEnough(t *testing.T) {
 
 func TestEveryKeyOfTheReferenceFileIsKnownByName(t *testing.T) {
 	// A key that is misspelt by one letter must be refused with the right one: nothing is read by accident.
-	for _, key := range []string{"no_text", "line_from", "enquire_link", "repeat_within", "quiet_action", "trusted_proxies", "booking_url"} {
+	for _, key := range []string{"no_text", "line_from", "enquire_link", "repeat_within", "quiet_action",
+		"trusted_proxies", "booking_url"} {
 		text := strings.Replace(string(Reference), "\n"+key, "\n"+key+"x", 1)
 		if text == string(Reference) {
 			t.Fatalf("%s does not stand at the start of a line", key)
@@ -218,22 +230,26 @@ func TestPolicyIsInheritedKeyByKey(t *testing.T) {
 	).Replace(string(Minimal))
 	c := mustParse(t, text)
 	b, l := c.Set.Businesses["acme"].Policy, c.Set.Lines[0].Policy
-	if b.Window != 48*time.Hour || b.QuietAction != rules.QuietSkip || b.Delay != time.Second || b.Quiet.String() != "22:00-07:00" {
+	if b.Window != 48*time.Hour || b.QuietAction != rules.QuietSkip || b.Delay != time.Second ||
+		b.Quiet.String() != "22:00-07:00" {
 		t.Errorf("business %+v", b)
 	}
-	if l.Window != 12*time.Hour || l.QuietAction != rules.QuietHold || l.Delay != time.Second || l.Quiet.String() != "22:00-07:00" {
+	if l.Window != 12*time.Hour || l.QuietAction != rules.QuietHold || l.Delay != time.Second ||
+		l.Quiet.String() != "22:00-07:00" {
 		t.Errorf("line %+v", l)
 	}
 }
 
 func TestExcludedAndTestNumbersAreReadInTheRegionOfTheBusiness(t *testing.T) {
-	text := strings.Replace(string(Minimal), "shadow = true", "exclude_file = \"exclude\"\ntest_numbers = [\"202 555 0123\"]", 1)
+	text := strings.Replace(string(Minimal), "shadow = true",
+		"exclude_file = \"exclude\"\ntest_numbers = [\"202 555 0123\"]", 1)
 	c, err := parse(t, text, map[string]string{"exclude": "# staff\n(202) 555-0199 # Jim\n+1900*\n\n"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := c.Set.Lines[0].Policy
-	if !slices.Equal(p.Exclude, []string{"+12025550199", "+1900*"}) || !slices.Equal(p.TestNumbers, []string{"+12025550123"}) {
+	if !slices.Equal(p.Exclude, []string{"+12025550199", "+1900*"}) ||
+		!slices.Equal(p.TestNumbers, []string{"+12025550123"}) {
 		t.Errorf("exclude %q, test %q", p.Exclude, p.TestNumbers)
 	}
 }
@@ -248,7 +264,8 @@ func TestAMistakeInTheExcludeFileNamesThatFile(t *testing.T) {
 }
 
 func TestSeveralMistakesAreAllReportedInTheOrderOfTheFile(t *testing.T) {
-	text := strings.NewReplacer(`username = "textback"`, `usrname = "textback"`, `region = "US"`, `region = "USA"`, "shadow = true", "per_day = -1").Replace(string(Minimal))
+	text := strings.NewReplacer(`username = "textback"`, `usrname = "textback"`, `region = "US"`, `region = "USA"`,
+		"shadow = true", "per_day = -1").Replace(string(Minimal))
 	_, err := parse(t, text, nil)
 	var es Errors
 	if !errors.As(err, &es) || len(es) != 4 {
@@ -276,7 +293,8 @@ func TestAFloodOfMistakesIsBounded(t *testing.T) {
 	if _, err := parse(t, strings.Repeat("#\n", maxFile), nil); err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("a huge file: %v", err)
 	}
-	if _, err := parse(t, "x = "+strings.Repeat("[", 9000)+strings.Repeat("]", 9000), nil); err == nil || !strings.Contains(err.Error(), "levels") {
+	if _, err := parse(t, "x = "+strings.Repeat("[", 9000)+strings.Repeat("]", 9000), nil); err == nil ||
+		!strings.Contains(err.Error(), "levels") {
 		t.Errorf("deep nesting: %v", err)
 	}
 }

@@ -31,7 +31,8 @@ func (b *builder) notify(s *section) Notify {
 		Businesses: b.businessList(s, "business"),
 	}
 	webhook := []string{"url", "secret", "secret_file", "secret_credential", "secret_env", "allow_private"}
-	email := []string{"server", "username", "password", "password_file", "password_credential", "password_env", "starttls"}
+	email := []string{"server", "username", "password", "password_file", "password_credential", "password_env",
+		"starttls"}
 	switch n.Kind {
 	case Webhook:
 		s.webhook(&n)
@@ -59,7 +60,8 @@ func (s *section) webhook(n *Notify) {
 				s.suspect("url", "names and numbers of callers cross the network unencrypted", "write https://")
 			}
 			if isLoopback(u.Hostname()+":1") && !n.AllowPrivate {
-				s.bad("url", fmt.Sprintf("%s is an address of this machine, which webhooks may not reach", u.Hostname()), "write allow_private = true if it is meant")
+				s.bad("url", fmt.Sprintf("%s is an address of this machine, which webhooks may not reach",
+					u.Hostname()), "write allow_private = true if it is meant")
 			}
 		}
 	}
@@ -68,7 +70,8 @@ func (s *section) webhook(n *Notify) {
 		raw, ok := strings.CutPrefix(n.Secret.value, "whsec_")
 		key, err := base64.StdEncoding.DecodeString(raw)
 		if !ok || err != nil || len(key) < 24 || len(key) > 64 {
-			s.fail(s.place("secret"), s.label("secret"), "is not a Standard Webhooks secret", `write whsec_ and 24 to 64 random bytes in base64: echo "whsec_$(openssl rand -base64 32)"`)
+			s.fail(s.place("secret"), s.label("secret"), "is not a Standard Webhooks secret",
+				`write whsec_ and 24 to 64 random bytes in base64: echo "whsec_$(openssl rand -base64 32)"`)
 		}
 	}
 }
@@ -101,9 +104,11 @@ func (s *section) email(n *Notify) {
 	}
 	if n.Server != "" && !isLoopback(n.Server) && (n.StartTLS == "never" || n.StartTLS == "try") {
 		if n.Username != "" {
-			s.bad("starttls", fmt.Sprintf("%q would send the password over the network unencrypted", n.StartTLS), `write starttls = "always", or "implicit" for port 465`)
+			s.bad("starttls", fmt.Sprintf("%q would send the password over the network unencrypted", n.StartTLS),
+				`write starttls = "always", or "implicit" for port 465`)
 		} else {
-			s.suspect("starttls", fmt.Sprintf("%q lets what callers write cross the network unencrypted", n.StartTLS), `write starttls = "always"`)
+			s.suspect("starttls", fmt.Sprintf("%q lets what callers write cross the network unencrypted", n.StartTLS),
+				`write starttls = "always"`)
 		}
 	}
 }
@@ -116,7 +121,8 @@ func (s *section) mailboxes(key string) []string {
 	var out []string
 	for _, it := range items {
 		if _, err := mail.ParseAddress(it.text); err != nil {
-			s.badAt(it.at, key, fmt.Sprintf("%q is not an e-mail address", clip(it.text)), `write it like "front-desk@example.net"`)
+			s.badAt(it.at, key, fmt.Sprintf("%q is not an e-mail address", clip(it.text)),
+				`write it like "front-desk@example.net"`)
 			continue
 		}
 		out = append(out, it.text)
@@ -139,14 +145,16 @@ func (b *builder) staffText(s *section, n *Notify) {
 		}
 		for _, l := range b.set.Lines {
 			if l.Number == number {
-				s.badAt(it.at, "to", fmt.Sprintf("%s is one of the lines: textback would text itself", number), "write a mobile number")
+				s.badAt(it.at, "to", fmt.Sprintf("%s is one of the lines: textback would text itself", number),
+					"write a mobile number")
 			}
 		}
 		n.To = append(n.To, number)
 	}
 	n.From = s.sender("from", "")
 	if n.From != "" && classifySender(n.From) == senderLetters {
-		s.suspect("from", fmt.Sprintf("%q cannot receive: staff could not answer the text", n.From), "write a number, or leave the key out for the line's")
+		s.suspect("from", fmt.Sprintf("%q cannot receive: staff could not answer the text", n.From),
+			"write a number, or leave the key out for the line's")
 	}
 }
 

@@ -31,7 +31,8 @@ func (s *section) region(key, code string, at position) (string, bool) {
 func e164(raw, region string, check bool) (string, error) {
 	n, err := textback.ParseNumber(raw, region, nil, check)
 	if err != nil {
-		return "", fmt.Errorf("%q is not a telephone number: %s", clip(raw), strings.TrimPrefix(err.Error(), "no number: "))
+		return "", fmt.Errorf("%q is not a telephone number: %s", clip(raw),
+			strings.TrimPrefix(err.Error(), "no number: "))
 	}
 	return n.E164, nil
 }

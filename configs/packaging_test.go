@@ -54,7 +54,8 @@ func TestTheUnitProvidesTheDefaultPaths(t *testing.T) {
 	if !strings.HasPrefix(c.Backup.Dir, filepath.Dir(c.State)+"/") {
 		t.Errorf("backups go to %s, where the unit may not write", c.Backup.Dir)
 	}
-	for _, line := range []string{"User=textback", "CapabilityBoundingSet=", "ProtectSystem=strict", "NoNewPrivileges=yes",
+	for _, line := range []string{"User=textback", "CapabilityBoundingSet=", "ProtectSystem=strict",
+		"NoNewPrivileges=yes",
 		"RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "SystemCallFilter=@system-service"} {
 		if !strings.Contains(unit, "\n"+line+"\n") {
 			t.Errorf("the unit lacks %s", line)
@@ -82,10 +83,12 @@ func TestTheSnippetsFitTheDefaults(t *testing.T) {
 	if ari := readFile(t, "asterisk/ari.conf"); !strings.Contains(ari, "\n["+asterisk.Username+"]\n") {
 		t.Errorf("ari.conf has no user %q", asterisk.Username)
 	}
-	if http := readFile(t, "asterisk/http.conf"); !strings.Contains(http, "bindport = 8088") || !strings.Contains(asterisk.URL, ":8088/") {
+	if http := readFile(t, "asterisk/http.conf"); !strings.Contains(http, "bindport = 8088") ||
+		!strings.Contains(asterisk.URL, ":8088/") {
 		t.Errorf("http.conf does not listen where %s points to", asterisk.URL)
 	}
-	if es := readFile(t, "freeswitch/event_socket.conf.xml"); !strings.Contains(es, `"listen-port" value="8021"`) || !strings.HasSuffix(freeswitch.Addr, ":8021") {
+	if es := readFile(t, "freeswitch/event_socket.conf.xml"); !strings.Contains(es, `"listen-port" value="8021"`) ||
+		!strings.HasSuffix(freeswitch.Addr, ":8021") {
 		t.Errorf("event_socket.conf.xml does not listen at %s", freeswitch.Addr)
 	}
 	for _, name := range []string{"asterisk/extensions.conf", "freeswitch/dialplan.xml"} {

@@ -24,5 +24,6 @@ func Paths(path string) (control, state string, err error) {
 	if err := toml.Unmarshal(data, &where); err != nil {
 		return "", "", fmt.Errorf("read configuration: %s is not TOML: %w", path, err)
 	}
-	return where.Control, where.State, nil
+	c := &checker{file: path}
+	return c.path(where.Control), c.path(where.State), nil
 }

@@ -14,7 +14,8 @@ import (
 func (root *section) pbxs() []PBX {
 	sections := root.tables("pbx")
 	if !root.has("pbx") {
-		root.fail(position{}, "", "there is no [[pbx]]: nothing to listen to", `write [[pbx]] with name, kind = "asterisk" or "freeswitch", and how to reach it`)
+		root.fail(position{}, "", "there is no [[pbx]]: nothing to listen to",
+			`write [[pbx]] with name, kind = "asterisk" or "freeswitch", and how to reach it`)
 	}
 	var all []PBX
 	seen := names{}
@@ -36,7 +37,8 @@ func (n names) fresh(s *section, name string) bool {
 		return false
 	}
 	if first, ok := n[name]; ok {
-		s.bad("name", fmt.Sprintf("%q is already the name of another, in line %d", clip(name), first.line), "give each its own name")
+		s.bad("name", fmt.Sprintf("%q is already the name of another, in line %d", clip(name), first.line),
+			"give each its own name")
 		return false
 	}
 	n[name] = s.at("name")
@@ -124,7 +126,8 @@ func (s *section) asterisk(p *PBX) {
 		if !p.TLS {
 			s.only("a PBX that is reached over http", "tls_ca", "tls_server_name")
 			if host := u.Hostname(); !isLoopback(host+":1") && host != "localhost" {
-				s.suspect("url", "the password and all calls cross the network unencrypted", "write https:// and set tls_ca if the certificate is your own")
+				s.suspect("url", "the password and all calls cross the network unencrypted",
+					"write https:// and set tls_ca if the certificate is your own")
 			}
 		}
 	} else {
@@ -132,7 +135,8 @@ func (s *section) asterisk(p *PBX) {
 	}
 	p.Username = s.need("username", "textback")
 	if strings.ContainsAny(p.Username, ": \t") {
-		s.bad("username", fmt.Sprintf("%q is not the name of a user in ari.conf", clip(p.Username)), `write username = "textback"`)
+		s.bad("username", fmt.Sprintf("%q is not the name of a user in ari.conf", clip(p.Username)),
+			`write username = "textback"`)
 	}
 	p.Password = s.secret("password", true)
 	p.App = s.str("app", "textback")
@@ -166,7 +170,8 @@ func (s *section) freeswitch(p *PBX) {
 
 func (s *section) needInbound(inbound []string) {
 	if s.has("inbound") && len(inbound) == 0 {
-		s.bad("inbound", "is empty: no call would count as one from outside", "write the contexts in which calls from outside arrive")
+		s.bad("inbound", "is empty: no call would count as one from outside",
+			"write the contexts in which calls from outside arrive")
 	}
 }
 
@@ -188,7 +193,8 @@ func (s *section) noText() (name, value string) {
 	}
 	name, value, ok := strings.Cut(text, "=")
 	if !ok || name == "" || strings.TrimSpace(name) != name || strings.ContainsAny(name, " \t") {
-		s.bad("no_text", fmt.Sprintf("%q is not VARIABLE=value", clip(text)), `write no_text = "TEXTBACK=no", or "" for none`)
+		s.bad("no_text", fmt.Sprintf("%q is not VARIABLE=value", clip(text)),
+			`write no_text = "TEXTBACK=no", or "" for none`)
 		return "", ""
 	}
 	return name, value
@@ -205,9 +211,11 @@ func (s *section) rewrites() []textback.Rewrite {
 		re, err := regexp.Compile(match)
 		switch {
 		case err != nil:
-			r.bad("match", fmt.Sprintf("%q is not a regular expression: %s", clip(match), regexpCause(err)), `write RE2 syntax, like "^011" or "^00([1-9])"`)
+			r.bad("match", fmt.Sprintf("%q is not a regular expression: %s", clip(match), regexpCause(err)),
+				`write RE2 syntax, like "^011" or "^00([1-9])"`)
 		case match != "" && re.MatchString("") && strings.Trim(match, "^$") != "":
-			r.bad("match", fmt.Sprintf("%q matches everything, even nothing", clip(match)), `say what it has to begin with, like "^011"`)
+			r.bad("match", fmt.Sprintf("%q matches everything, even nothing", clip(match)),
+				`say what it has to begin with, like "^011"`)
 		case match != "":
 			all = append(all, textback.Rewrite{Match: re, With: with})
 		}
@@ -235,19 +243,24 @@ func (s *section) callback(otherwise Callback) *Callback {
 		PerHour:  t.integer("per_hour", 20, 1, 10000),
 	}
 	if !strings.Contains(c.Endpoint, "{extension}") {
-		t.bad("endpoint", fmt.Sprintf("%q does not say where the extension goes", clip(c.Endpoint)), fmt.Sprintf("write %q", otherwise.Endpoint))
+		t.bad("endpoint", fmt.Sprintf("%q does not say where the extension goes", clip(c.Endpoint)),
+			fmt.Sprintf("write %q", otherwise.Endpoint))
 	}
 	if strings.ContainsAny(c.Endpoint, " ,'\"|&;") {
-		t.bad("endpoint", fmt.Sprintf("%q is not one endpoint", clip(c.Endpoint)), fmt.Sprintf("write %q", otherwise.Endpoint))
+		t.bad("endpoint", fmt.Sprintf("%q is not one endpoint", clip(c.Endpoint)),
+			fmt.Sprintf("write %q", otherwise.Endpoint))
 	}
 	if !strings.Contains(c.Dial, "{number}") && !strings.Contains(c.Dial, "{digits}") {
-		t.bad("dial", fmt.Sprintf("%q does not say where the number goes", clip(c.Dial)), `write "{number}" (with +), or "9{digits}"`)
+		t.bad("dial", fmt.Sprintf("%q does not say where the number goes", clip(c.Dial)),
+			`write "{number}" (with +), or "9{digits}"`)
 	}
 	if !isIdentifier(c.Context) {
-		t.bad("context", fmt.Sprintf("%q is not a dialplan context", clip(c.Context)), fmt.Sprintf("write %q", otherwise.Context))
+		t.bad("context", fmt.Sprintf("%q is not a dialplan context", clip(c.Context)),
+			fmt.Sprintf("write %q", otherwise.Context))
 	}
 	if c.CallerID != "" && strings.Trim(c.CallerID, "+0123456789") != "" {
-		t.bad("caller_id", fmt.Sprintf("%q is not a number", clip(c.CallerID)), "write the number to show, or leave the key out for the line's")
+		t.bad("caller_id", fmt.Sprintf("%q is not a number", clip(c.CallerID)),
+			"write the number to show, or leave the key out for the line's")
 	}
 	t.done()
 	return &c

@@ -21,7 +21,8 @@ func (s *section) pemFile(key string) (path string, data []byte) {
 	path = s.path(text)
 	data, _, err := s.options.readFile(path)
 	if err != nil {
-		s.bad(key, fmt.Sprintf("%s cannot be read: %v", path, cause(err)), "write the path of a PEM file that user textback may read")
+		s.bad(key, fmt.Sprintf("%s cannot be read: %v", path, cause(err)),
+			"write the path of a PEM file that user textback may read")
 		return path, nil
 	}
 	return path, data
@@ -34,7 +35,8 @@ func (s *section) authority(key string) (string, digest) {
 		return path, digest{}
 	}
 	if !x509.NewCertPool().AppendCertsFromPEM(data) {
-		s.bad(key, path+" holds no certificate in PEM form", "write the file of the authority that signed the server's certificate; it begins with -----BEGIN CERTIFICATE-----")
+		s.bad(key, path+" holds no certificate in PEM form",
+			"write the file of the authority that signed the server's certificate; it begins with -----BEGIN CERTIFICATE-----")
 	}
 	return path, sha256.Sum256(data)
 }
@@ -51,7 +53,8 @@ func (s *section) keyPair(certKey, keyKey string) (cert, key string, sum digest)
 		return cert, key, sum
 	}
 	if _, err := tls.X509KeyPair(certData, keyData); err != nil {
-		s.bad(certKey, "the two do not make a certificate: "+strings.TrimPrefix(err.Error(), "tls: "), fmt.Sprintf("write the PEM files of one certificate, with its chain, and of its key: %s = \"…/fullchain.pem\", %s = \"…/privkey.pem\"", certKey, keyKey))
+		s.bad(certKey, "the two do not make a certificate: "+strings.TrimPrefix(err.Error(), "tls: "),
+			fmt.Sprintf("write the PEM files of one certificate, with its chain, and of its key: %s = \"…/fullchain.pem\", %s = \"…/privkey.pem\"", certKey, keyKey))
 		return cert, key, sum
 	}
 	return cert, key, sha256.Sum256(append(certData[:len(certData):len(certData)], keyData...))

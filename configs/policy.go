@@ -132,10 +132,12 @@ func (s *section) limit(key string, otherwise int) int {
 // sensible warns of what is possible but seldom meant. It looks only at keys of this layer.
 func (s *section) sensible(p, above policy) {
 	if s.has("window") && p.Window < time.Hour {
-		s.suspect("window", fmt.Sprintf("%q lets the same caller be texted again and again", short(p.Window)), `write window = "24h"`)
+		s.suspect("window", fmt.Sprintf("%q lets the same caller be texted again and again", short(p.Window)),
+			`write window = "24h"`)
 	}
 	if s.has("regions") && len(p.Regions) == 0 && p.ValidateNumbers {
-		s.suspect("regions", "is empty: texts go to any country, which is what fraud with numbers lives on", `list the countries of your callers, like ["US", "CA"]`)
+		s.suspect("regions", "is empty: texts go to any country, which is what fraud with numbers lives on",
+			`list the countries of your callers, like ["US", "CA"]`)
 	}
 	if s.has("delay") && p.Delay > 10*time.Minute {
 		s.suspect("delay", fmt.Sprintf("%q is long: after five minutes a text is no immediate answer, and quiet hours hold it", short(p.Delay)), `write delay = "5s"`)
@@ -145,10 +147,12 @@ func (s *section) sensible(p, above policy) {
 		if !s.has(key) {
 			key = "per_hour"
 		}
-		s.suspect(key, fmt.Sprintf("a day may have %d texts and an hour %d: the day's limit always comes first", p.PerDay, p.PerHour), "make per_day the larger one")
+		s.suspect(key, fmt.Sprintf("a day may have %d texts and an hour %d: the day's limit always comes first",
+			p.PerDay, p.PerHour), "make per_day the larger one")
 	}
 	if s.has("quiet_action") && p.QuietAction == rules.QuietSend {
-		s.suspect("quiet_action", `"send" texts people at night`, `write "immediate": it answers a call at once and holds everything later`)
+		s.suspect("quiet_action", `"send" texts people at night`,
+			`write "immediate": it answers a call at once and holds everything later`)
 	}
 }
 
@@ -177,7 +181,8 @@ func (s *section) outcomeList(key string) (list []textback.Outcome, set bool) {
 		case err == nil && o.Missed():
 			list = append(list, o)
 		case err == nil:
-			s.badAt(it.at, key, fmt.Sprintf("%q is no missed call: nobody is texted who was helped", it.text), "take it out")
+			s.badAt(it.at, key, fmt.Sprintf("%q is no missed call: nobody is texted who was helped", it.text),
+				"take it out")
 		default:
 			s.badAt(it.at, key, fmt.Sprintf("%q is not an outcome", clip(it.text)), suggest(it.text, words))
 		}
@@ -211,10 +216,12 @@ func (b *builder) excludeFile(s *section, text string) []exclusion {
 	data, _, err := b.options.readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		s.bad("exclude_file", path+" does not exist", "create it, with one number or prefix* a line, or write exclude_file = \"\"")
+		s.bad("exclude_file", path+" does not exist",
+			"create it, with one number or prefix* a line, or write exclude_file = \"\"")
 		return nil
 	case err != nil:
-		s.bad("exclude_file", fmt.Sprintf("%s cannot be read: %v", path, cause(err)), fmt.Sprintf("chgrp textback %s && chmod 640 %s", path, path))
+		s.bad("exclude_file", fmt.Sprintf("%s cannot be read: %v", path, cause(err)),
+			fmt.Sprintf("chgrp textback %s && chmod 640 %s", path, path))
 		return nil
 	case len(data) > maxExcludeFile:
 		s.bad("exclude_file", fmt.Sprintf("%s is larger than %d bytes", path, maxExcludeFile), "is it the right file?")

@@ -27,7 +27,8 @@ func (b *builder) rules(root *section) {
 		b.send(s, &r)
 		s.done()
 		if catchAll > 0 {
-			s.warn(s.t.at, s.name, fmt.Sprintf("is never reached: the rule in line %d matches every call", catchAll), "move it up, or give that rule a match")
+			s.warn(s.t.at, s.name, fmt.Sprintf("is never reached: the rule in line %d matches every call", catchAll),
+				"move it up, or give that rule a match")
 		} else if !s.has("match") || emptyMatch(r.Match) && s.table("match") != nil && len(s.table("match").t.keys) == 0 {
 			catchAll = s.t.at.line
 		}
@@ -50,7 +51,8 @@ func (b *builder) send(s *section, r *rules.Rule) {
 	case e.value.kind == kindBool:
 		s.bad("send", "true does not say what to send", "write the name of a template: "+either(known))
 	case e.value.kind != kindString:
-		s.bad("send", fmt.Sprintf("must be false or the name of a template, not %v", e.value.kind), "write the name of a template: "+either(known))
+		s.bad("send", fmt.Sprintf("must be false or the name of a template, not %v", e.value.kind),
+			"write the name of a template: "+either(known))
 	case e.value.text == "":
 		s.bad("send", "is empty", "write send = false for no text")
 	default:

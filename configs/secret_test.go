@@ -28,7 +28,8 @@ func TestASecretNeverShows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, out := range []string{
-		fmt.Sprint(s), fmt.Sprintf("%s %v %+v %#v %q %x %d %T", s, s, s, s, s, s, s, s), fmt.Sprintf("%v %+v %#v", h, h, h),
+		fmt.Sprint(s), fmt.Sprintf("%s %v %+v %#v %q %x %d %T", s, s, s, s, s, s, s, s), fmt.Sprintf("%v %+v %#v", h,
+			h, h),
 		fmt.Sprintf("%v %+v %#v", &h, &h, &h), fmt.Sprint([]Secret{s}), fmt.Sprint(map[string]Secret{"k": s}),
 		fmt.Errorf("bind: %v", s).Error(), string(j), log.String(),
 	} {
@@ -66,7 +67,8 @@ func TestASecretComesFromAFileACredentialOrTheEnvironment(t *testing.T) {
 		{`password_env = "ARI_PASSWORD"`, "from-env"},
 	} {
 		text := strings.Replace(string(Minimal), `password_file = "/etc/textback/ari.password"`, tc.key, 1)
-		c, err := Parse("/etc/textback/textback.toml", []byte(text), Options{ReadFile: read, Getenv: func(k string) string { return env[k] }})
+		c, err := Parse("/etc/textback/textback.toml", []byte(text),
+			Options{ReadFile: read, Getenv: func(k string) string { return env[k] }})
 		if err != nil {
 			t.Errorf("%s: %v", tc.key, err)
 			continue
@@ -75,8 +77,10 @@ func TestASecretComesFromAFileACredentialOrTheEnvironment(t *testing.T) {
 			t.Errorf("%s: %q", tc.key, got)
 		}
 	}
-	text := strings.Replace(string(Minimal), `password_file = "/etc/textback/ari.password"`, `password_credential = "../../etc/shadow"`, 1)
-	if _, err := Parse("/etc/textback/textback.toml", []byte(text), Options{ReadFile: read, Getenv: func(k string) string { return env[k] }}); err == nil {
+	text := strings.Replace(string(Minimal), `password_file = "/etc/textback/ari.password"`,
+		`password_credential = "../../etc/shadow"`, 1)
+	if _, err := Parse("/etc/textback/textback.toml", []byte(text),
+		Options{ReadFile: read, Getenv: func(k string) string { return env[k] }}); err == nil {
 		t.Error("a credential outside of the credentials' folder was read")
 	}
 }
@@ -106,7 +110,8 @@ func TestASecretThatEverybodyCanReadIsWarnedOf(t *testing.T) {
 	if c, err = Load(filepath.Join(dir, "textback.toml")); err != nil {
 		t.Fatal(err)
 	}
-	if got := warnings(c); !strings.Contains(got, "everybody on this machine may read") || strings.Contains(got, `"secret"`) {
+	if got := warnings(c); !strings.Contains(got, "everybody on this machine may read") ||
+		strings.Contains(got, `"secret"`) {
 		t.Errorf("warnings:\n%s", got)
 	}
 }

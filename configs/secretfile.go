@@ -74,7 +74,8 @@ func (s *section) secret(base string, required bool) Secret {
 		}
 	}
 	if len(found) > 1 {
-		s.bad(found[1], fmt.Sprintf("%s and %s are both given", found[0], found[1]), "keep one of them, best "+base+"_file")
+		s.bad(found[1], fmt.Sprintf("%s and %s are both given", found[0], found[1]),
+			"keep one of them, best "+base+"_file")
 		for _, key := range found {
 			s.str(key, "")
 		}
@@ -82,7 +83,8 @@ func (s *section) secret(base string, required bool) Secret {
 	}
 	if len(found) == 0 {
 		if required {
-			s.bad(base+"_file", "is missing", fmt.Sprintf("write %s_file = %q and put the %s into that file", base, "/etc/textback/"+base, base))
+			s.bad(base+"_file", "is missing",
+				fmt.Sprintf("write %s_file = %q and put the %s into that file", base, "/etc/textback/"+base, base))
 		}
 		return Secret{}
 	}
@@ -93,7 +95,8 @@ func (s *section) secret(base string, required bool) Secret {
 	}
 	if text == "" {
 		if required {
-			s.bad(key, "is empty", fmt.Sprintf("write %s_file = %q and put the %s into that file", base, "/etc/textback/"+base, base))
+			s.bad(key, "is empty", fmt.Sprintf("write %s_file = %q and put the %s into that file", base,
+				"/etc/textback/"+base, base))
 		}
 		return Secret{}
 	}
@@ -106,11 +109,13 @@ func (s *section) secret(base string, required bool) Secret {
 		dir := s.options.getenv(credentialsVariable)
 		if dir == "" {
 			s.bad(key, fmt.Sprintf("no credential %q: textback was not started by systemd with credentials", clip(text)),
-				fmt.Sprintf("write LoadCredential=%s:/etc/textback/%s into the unit, or use %s_file", clip(text), clip(text), base))
+				fmt.Sprintf("write LoadCredential=%s:/etc/textback/%s into the unit, or use %s_file", clip(text),
+					clip(text), base))
 			return Secret{}
 		}
 		if text != filepath.Base(text) || text == ".." || text == "." {
-			s.bad(key, fmt.Sprintf("%q is not the name of a credential", clip(text)), "write the name that LoadCredential gives it, without a slash")
+			s.bad(key, fmt.Sprintf("%q is not the name of a credential", clip(text)),
+				"write the name that LoadCredential gives it, without a slash")
 			return Secret{}
 		}
 		return s.fileSecret(key, filepath.Join(dir, text))
@@ -140,20 +145,24 @@ func (s *section) fileSecret(key, path string) Secret {
 	data, mode, err := s.options.readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		s.bad(key, fmt.Sprintf("%s does not exist", path), fmt.Sprintf("create it: install -m 640 -g textback /dev/stdin %s", path))
+		s.bad(key, fmt.Sprintf("%s does not exist", path),
+			fmt.Sprintf("create it: install -m 640 -g textback /dev/stdin %s", path))
 		return Secret{}
 	case errors.Is(err, fs.ErrPermission):
-		s.bad(key, fmt.Sprintf("%s may not be read by this user", path), fmt.Sprintf("chgrp textback %s && chmod 640 %s", path, path))
+		s.bad(key, fmt.Sprintf("%s may not be read by this user", path),
+			fmt.Sprintf("chgrp textback %s && chmod 640 %s", path, path))
 		return Secret{}
 	case err != nil:
 		s.bad(key, fmt.Sprintf("%s cannot be read: %v", path, cause(err)), "put the secret alone into a plain file")
 		return Secret{}
 	case len(data) > maxSecretFile:
-		s.bad(key, fmt.Sprintf("%s has %d bytes, which is no secret", path, len(data)), "put the secret alone into the file")
+		s.bad(key, fmt.Sprintf("%s has %d bytes, which is no secret", path, len(data)),
+			"put the secret alone into the file")
 		return Secret{}
 	}
 	if mode.Perm()&0o007 != 0 {
-		s.suspect(key, fmt.Sprintf("%s can be read by everybody on this machine", path), fmt.Sprintf("chmod 640 %s", path))
+		s.suspect(key, fmt.Sprintf("%s can be read by everybody on this machine", path),
+			fmt.Sprintf("chmod 640 %s", path))
 	}
 	text := strings.TrimRight(string(data), "\r\n")
 	switch {

@@ -46,7 +46,8 @@ func (c *checker) warn(at position, key, message, hint string) {
 	if len(c.warnings) >= maxErrors {
 		return
 	}
-	c.warnings = append(c.warnings, Warning{File: c.file, Line: at.line, Column: at.column, Key: key, Message: message, Hint: hint})
+	c.warnings = append(c.warnings,
+		Warning{File: c.file, Line: at.line, Column: at.column, Key: key, Message: message, Hint: hint})
 }
 
 // result are the mistakes in the order of the file, nil if there are none.
@@ -176,7 +177,8 @@ func (s *section) integer(key string, otherwise, low, high int) int {
 		return otherwise
 	}
 	if v.integer < int64(low) || v.integer > int64(high) {
-		s.bad(key, fmt.Sprintf("%d is not possible", v.integer), fmt.Sprintf("write a whole number from %d to %d", low, high))
+		s.bad(key, fmt.Sprintf("%d is not possible", v.integer),
+			fmt.Sprintf("write a whole number from %d to %d", low, high))
 		return otherwise
 	}
 	return int(v.integer)
@@ -194,7 +196,8 @@ func (s *section) float(key string, otherwise, low, high float64) float64 {
 	case kindInteger:
 		x = float64(e.value.integer)
 	default:
-		s.bad(key, fmt.Sprintf("must be a number, not %v", e.value.kind), fmt.Sprintf("write %s = %.1f, without quotes", key, otherwise))
+		s.bad(key, fmt.Sprintf("must be a number, not %v", e.value.kind),
+			fmt.Sprintf("write %s = %.1f, without quotes", key, otherwise))
 		return otherwise
 	}
 	if math.IsNaN(x) || x < low || x > high {
@@ -218,11 +221,13 @@ func (s *section) duration(key string, otherwise, low time.Duration) time.Durati
 	case err != nil:
 		s.bad(key, fmt.Sprintf("%q is not a duration", v.text), durationHint(v.text, max(otherwise, low)))
 	case d < 0:
-		s.bad(key, fmt.Sprintf("%q: a duration cannot be negative", v.text), fmt.Sprintf("write %s = %q", key, short(max(otherwise, low))))
+		s.bad(key, fmt.Sprintf("%q: a duration cannot be negative", v.text),
+			fmt.Sprintf("write %s = %q", key, short(max(otherwise, low))))
 	case d < low:
 		s.bad(key, fmt.Sprintf("%q is too short", v.text), fmt.Sprintf("write at least %q", short(low)))
 	case d > maxDuration:
-		s.bad(key, fmt.Sprintf("%q is longer than ten years", v.text), fmt.Sprintf("write %s = %q", key, short(max(otherwise, low))))
+		s.bad(key, fmt.Sprintf("%q is longer than ten years", v.text),
+			fmt.Sprintf("write %s = %q", key, short(max(otherwise, low))))
 	default:
 		return d
 	}

@@ -22,7 +22,8 @@ const (
 func (root *section) smpps() []SMPP {
 	sections := root.tables("smpp")
 	if !root.has("smpp") {
-		root.fail(position{}, "", "there is no [[smpp]]: no way to send a text", "write [[smpp]] with name, addr, system_id and password_file")
+		root.fail(position{}, "", "there is no [[smpp]]: no way to send a text",
+			"write [[smpp]] with name, addr, system_id and password_file")
 	}
 	var all []SMPP
 	seen := names{}
@@ -65,11 +66,15 @@ func (s *section) smpp() SMPP {
 		l.Addr = s.hostPort("addr", addr, "2775")
 	}
 	if strings.ContainsFunc(l.Password.value, func(r rune) bool { return r < ' ' || r > '~' }) {
-		s.fail(s.place("password"), s.name, "the password has letters that SMPP cannot carry", "ask the provider for one of plain ASCII")
+		s.fail(s.place("password"), s.name, "the password has letters that SMPP cannot carry",
+			"ask the provider for one of plain ASCII")
 	} else if len(l.Password.value) > longestPassword {
-		s.fail(s.place("password"), s.name, fmt.Sprintf("the password has %d characters, which no message centre takes", len(l.Password.value)), "is it the right file?")
+		s.fail(s.place("password"), s.name,
+			fmt.Sprintf("the password has %d characters, which no message centre takes",
+				len(l.Password.value)), "is it the right file?")
 	} else if len(l.Password.value) > maxPassword {
-		s.warn(s.place("password"), s.name, fmt.Sprintf("the password has %d characters; SMPP 3.4 has room for %d", len(l.Password.value), maxPassword),
+		s.warn(s.place("password"), s.name,
+			fmt.Sprintf("the password has %d characters; SMPP 3.4 has room for %d", len(l.Password.value), maxPassword),
 			"if the bind is refused with 0x0000000E, ask the provider for a shorter one")
 	}
 	if l.TLS {
@@ -78,11 +83,13 @@ func (s *section) smpp() SMPP {
 	} else {
 		s.only("a link without tls = true", "tls_ca", "tls_server_name")
 		if l.Addr != "" && !isLoopback(l.Addr) {
-			s.suspect("addr", "the password and all texts cross the network unencrypted", "write tls = true if the provider offers it (often port 3550 or 2776), or use a tunnel")
+			s.suspect("addr", "the password and all texts cross the network unencrypted",
+				"write tls = true if the provider offers it (often port 3550 or 2776), or use a tunnel")
 		}
 	}
 	if l.ResponseTimeout >= l.UncertainGrace && l.ResendUncertain == "grace" {
-		s.bad("uncertain_grace", fmt.Sprintf("%q is not longer than response_timeout", short(l.UncertainGrace)), `write uncertain_grace = "10m"`)
+		s.bad("uncertain_grace", fmt.Sprintf("%q is not longer than response_timeout", short(l.UncertainGrace)),
+			`write uncertain_grace = "10m"`)
 	}
 	s.done()
 	return l
@@ -97,7 +104,8 @@ func (s *section) atMost(key, text string, most int) string {
 		}
 	}
 	if len(text) > most {
-		s.bad(key, fmt.Sprintf("%q is longer than %d characters, the most that SMPP 3.4 has room for", clip(text), most), "write what the provider gave you, without spaces around it")
+		s.bad(key, fmt.Sprintf("%q is longer than %d characters, the most that SMPP 3.4 has room for", clip(text),
+			most), "write what the provider gave you, without spaces around it")
 		return ""
 	}
 	return text
@@ -117,9 +125,11 @@ func (s *section) address(key, otherwise string) Address {
 	case !ok || err1 != nil || err2 != nil:
 		s.bad(key, fmt.Sprintf("%q is not a type of number", clip(text)), hint)
 	case ton < 0 || ton > 6:
-		s.bad(key, fmt.Sprintf("%d is not a type of number (TON)", ton), "write a TON from 0 to 6: 0 unknown, 1 international, 2 national, 3 network, 5 alphanumeric")
+		s.bad(key, fmt.Sprintf("%d is not a type of number (TON)", ton),
+			"write a TON from 0 to 6: 0 unknown, 1 international, 2 national, 3 network, 5 alphanumeric")
 	case npi < 0 || npi > 18:
-		s.bad(key, fmt.Sprintf("%d is not a numbering plan (NPI)", npi), "write an NPI from 0 to 18: 0 unknown, 1 telephone (E.164), 8 national, 9 private")
+		s.bad(key, fmt.Sprintf("%d is not a numbering plan (NPI)", npi),
+			"write an NPI from 0 to 18: 0 unknown, 1 telephone (E.164), 8 national, 9 private")
 	default:
 		return Address{TON: uint8(ton), NPI: uint8(npi)}
 	}

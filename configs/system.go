@@ -29,7 +29,8 @@ func (root *section) syslog() Syslog {
 	out.TLSCA, out.pem = s.authority("tls_ca")
 	out.FacilityCode = slices.Index(facilities, out.Facility)
 	if out.FacilityCode < 0 {
-		s.bad("facility", fmt.Sprintf("%q is not a syslog facility", clip(out.Facility)), suggest(out.Facility, facilities))
+		s.bad("facility", fmt.Sprintf("%q is not a syslog facility", clip(out.Facility)),
+			suggest(out.Facility, facilities))
 	}
 	to := s.str("to", "local")
 	switch scheme, addr, remote := strings.Cut(to, "://"); {
@@ -61,7 +62,8 @@ func (root *section) metrics() Metrics {
 	s.name = "[metrics]"
 	out := Metrics{Listen: s.listen("listen", "127.0.0.1:9641")}
 	if out.Listen != "" && !isLoopback(out.Listen) {
-		s.suspect("listen", fmt.Sprintf("%s can be reached from other machines", out.Listen), `write "127.0.0.1:9641", or keep it behind a firewall`)
+		s.suspect("listen", fmt.Sprintf("%s can be reached from other machines", out.Listen),
+			`write "127.0.0.1:9641", or keep it behind a firewall`)
 	}
 	s.done()
 	return out
@@ -75,11 +77,13 @@ func (s *section) listen(key, otherwise string) string {
 	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || !isPort(port) {
-		s.bad(key, fmt.Sprintf("%q is no address to listen on", clip(text)), `write host:port, like "127.0.0.1:9641", or "" to switch it off`)
+		s.bad(key, fmt.Sprintf("%q is no address to listen on", clip(text)),
+			`write host:port, like "127.0.0.1:9641", or "" to switch it off`)
 		return otherwise
 	}
 	if host != "" && host != "localhost" && net.ParseIP(host) == nil {
-		s.bad(key, fmt.Sprintf("%q is no address to listen on: %q is not an IP address", clip(text), clip(host)), `write an address of this machine, like "127.0.0.1:9641"`)
+		s.bad(key, fmt.Sprintf("%q is no address to listen on: %q is not an IP address", clip(text), clip(host)),
+			`write an address of this machine, like "127.0.0.1:9641"`)
 		return otherwise
 	}
 	return text
@@ -108,7 +112,8 @@ func (s *section) hostPort(key, text, port string) string {
 	case err != nil || !isHost(host):
 		s.bad(key, fmt.Sprintf("%q is not host:port", clip(text)), fmt.Sprintf("write %q", "host.example.net:"+port))
 	case !isPort(got):
-		s.bad(key, fmt.Sprintf("%q is not a port", clip(got)), fmt.Sprintf("write a port from 1 to 65535, like %q", host+":"+port))
+		s.bad(key, fmt.Sprintf("%q is not a port", clip(got)),
+			fmt.Sprintf("write a port from 1 to 65535, like %q", host+":"+port))
 	default:
 		return text
 	}
@@ -139,7 +144,8 @@ func (s *section) webAddress(key, text string, queryAllowed bool) (*url.URL, boo
 	case err != nil || u.Host == "" || !isHost(u.Hostname()) || u.Port() != "" && !isPort(u.Port()):
 		s.bad(key, "is not a web address", `write it whole, like "https://example.net/path"`)
 	case u.Scheme != "http" && u.Scheme != "https":
-		s.bad(key, fmt.Sprintf("%q is neither http nor https", clip(u.Scheme)), `write it whole, like "https://example.net/path"`)
+		s.bad(key, fmt.Sprintf("%q is neither http nor https", clip(u.Scheme)),
+			`write it whole, like "https://example.net/path"`)
 	case u.User != nil:
 		s.bad(key, "has a user name or password in it, which would show in logs", "write them with keys of their own")
 	case !queryAllowed && (u.RawQuery != "" || u.Fragment != ""):
@@ -160,7 +166,8 @@ func (root *section) retention() Retention {
 	out := Retention{Threads: s.duration("threads", kept, 0), Calls: s.duration("calls", kept, 0)}
 	for key, d := range map[string]time.Duration{"threads": out.Threads, "calls": out.Calls} {
 		if d > 0 && d < 31*24*time.Hour {
-			s.suspect(key, fmt.Sprintf("%q is shorter than a month: the limits that look back 30 days forget", short(d)), `write at least "744h"`)
+			s.suspect(key, fmt.Sprintf("%q is shorter than a month: the limits that look back 30 days forget",
+				short(d)), `write at least "744h"`)
 		}
 	}
 	s.done()

@@ -27,7 +27,8 @@ func (b *builder) templates(root *section) {
 	for _, e := range s.t.keys {
 		s.asked[e.key] = true
 		if !isIdentifier(e.key) {
-			s.fail(e.at, s.name, fmt.Sprintf("%q is not the name of a template", clip(e.key)), "write letters, digits, - and _")
+			s.fail(e.at, s.name, fmt.Sprintf("%q is not the name of a template", clip(e.key)),
+				"write letters, digits, - and _")
 		}
 		items, language := b.variants(s, e)
 		if len(items) == 0 {
@@ -37,7 +38,8 @@ func (b *builder) templates(root *section) {
 		b.template(s, e.key, language, items)
 	}
 	if s.t.find("open") == nil {
-		s.fail(s.t.at, s.name, `there is no "open", the text that every other one falls back to`, `write open = "{{.Business}}: sorry we missed you! … Reply STOP to opt out"`)
+		s.fail(s.t.at, s.name, `there is no "open", the text that every other one falls back to`,
+			`write open = "{{.Business}}: sorry we missed you! … Reply STOP to opt out"`)
 	}
 }
 
