@@ -74,10 +74,10 @@ func severity(l slog.Level) int {
 	}
 }
 
-// facilities are the names of RFC 5424, table 1, as syslog.conf(5) spells them.
+// facilities are the names for RFC 5424, table 1, in the order of their codes, as the configuration spells them.
 func facilities() []string {
 	return []string{"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
-		"ntp", "security", "console", "solaris-cron",
+		"ntp", "audit", "alert", "clock",
 		"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"}
 }
 
