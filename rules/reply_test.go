@@ -148,8 +148,10 @@ func TestWhatOnlyContainsAnOptOutWordIsFlaggedForAPerson(t *testing.T) {
 
 func FuzzClassify(f *testing.F) {
 	for _, file := range []string{"testdata/replies.tsv", "testdata/replies_heldout.tsv", "testdata/replies_third.tsv"} {
-		for _, r := range corpus(f, file) {
-			f.Add(r.body)
+		for i, r := range corpus(f, file) {
+			if i%5 == 0 { // the tests above read all of them
+				f.Add(r.body)
+			}
 		}
 	}
 	f.Add("stop\xff\x00")
