@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -31,9 +32,7 @@ func TestGarbageEndsTheSessionAndNotTheDaemon(t *testing.T) {
 		{"an endless line", strings.Repeat("x", 100<<10), "protocol"},
 		{"endless headers", strings.Repeat("X-Header: y\n", 1000), "protocol"},
 		{"nothing but blank lines", strings.Repeat("\n", 1000), "protocol"},
-		{"a reply that nobody asked for", "Content-Type: command/reply\nReply-Text: +OK " + password + "\n\n", "protocol"},
 		{"a second greeting", "Content-Type: auth/request\n\n", "protocol"},
-		{"another Core-UUID", event(`{"Event-Name":"HEARTBEAT","Core-UUID":"ffffffff-0000"}`), "protocol"},
 		{"a notice with the password",
 			"Content-Type: text/disconnect-notice\nContent-Length: 20\n\nbye " + password + " \x00\x01\n\x1b[31m hi!", "notice"},
 		{"a rejection in the middle", "Content-Type: text/rude-rejection\n\n", "acl"},
@@ -98,8 +97,19 @@ func TestWhatIsOddButWellFramedKeepsTheLink(t *testing.T) {
 		synctest.Wait()
 		r.pbx.Garbage([]byte("Content-Type: log/data\nContent-Length: 5\nLog-Level: 7\n\nhello"))
 		r.pbx.Garbage([]byte("X-New: thing\n\n"))
+		r.pbx.Garbage([]byte("Content-Type: command/reply\nReply-Text: +OK of nobody\n\n"))
+		r.pbx.Garbage([]byte("Content-Type: api/response\nContent-Length: 17\n\n{\"row_count\": 0}\n"))
+		r.pbx.Garbage([]byte(event(`{"Event-Name":"HEARTBEAT","Core-UUID":"ffffffff-0000"}`)))
+		plain := channelEvent("CHANNEL_BRIDGE", "leg-000001").Plain()
+		r.pbx.Garbage(fmt.Appendf(nil, "Content-Length: %d\nContent-Type: text/event-plain\n\n%s", len(plain), plain))
 		r.pbx.Emit(channelEvent("CHANNEL_CREATE", "leg-000001"))
-		r.want(t, "up CHANNEL_CREATE", "up")
+		r.want(t, "up CHANNEL_BRIDGE CHANNEL_CREATE", "up")
+		r.mu.Lock()
+		if from := r.messages[2].Headers["Channel-Name"]; from != "sofia/external/+15552340101@192.0.2.1" {
+			t.Errorf("the plain event came from %q", from)
+		}
+		r.messages = slices.Delete(r.messages, 2, 3)
+		r.mu.Unlock()
 		for range 100 {
 			r.pbx.Garbage([]byte(event(`{"Event-Name":"CHANNEL_HANGUP_COMPLETE","Unique-ID":`)))
 		}

@@ -269,6 +269,30 @@ func TestWhoRunsIsLearntFromAnEventIfNeedBe(t *testing.T) {
 	})
 }
 
+// A program that replays events of several PBXs over one connection is not restarted by each of them.
+func TestEventsOfAnotherPBXAreNoRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pbx := esltest.New(esltest.Options{Password: password, Heartbeat: -1})
+		pbx.HideCore(true)
+		r := rigOn(t, pbx, esl.Options{Idle: time.Hour}, nil)
+		defer r.stop()
+		from := func(core string) *esltest.Event {
+			return esltest.NewEvent("Event-Name", "CHANNEL_ANSWER", "Core-UUID", core)
+		}
+		synctest.Wait()
+		pbx.Emit(from("core-a"))
+		pbx.Emit(from("core-b"))
+		r.want(t, "up CHANNEL_ANSWER CHANNEL_ANSWER", "up")
+		pbx.Cut()
+		time.Sleep(5 * time.Second)
+		pbx.Emit(from("core-b"))
+		r.want(t, "up CHANNEL_ANSWER CHANNEL_ANSWER down up CHANNEL_ANSWER", "up closed up")
+		if r.last(esl.MessageUp).Snapshot.Restarted {
+			t.Error("taken for a restart")
+		}
+	})
+}
+
 func TestARestartIsRecognised(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, esl.Options{})
@@ -306,8 +330,6 @@ func TestALastingRefusalIsToldSparinglyAndRetriedSlowly(t *testing.T) {
 			"password", esl.ErrPassword, 2},
 		{"not in the ACL", func(s *esltest.Server) { s.RejectACL(true) }, func(s *esltest.Server) { s.RejectACL(false) },
 			"acl", esl.ErrACL, 2},
-		{"no core database", func(s *esltest.Server) { s.NoSQL(true) }, func(s *esltest.Server) { s.NoSQL(false) },
-			"read-back", esl.ErrReadBack, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -339,6 +361,32 @@ func TestALastingRefusalIsToldSparinglyAndRetriedSlowly(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A FreeSWITCH that cannot list its channels is read all the same; that gaps cannot be mended is said.
+func TestAPBXWithoutAListIsReadAllTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pbx := esltest.New(esltest.Options{Password: password})
+		pbx.NoSQL(true)
+		r := rigOn(t, pbx, esl.Options{}, nil)
+		defer r.stop()
+		time.Sleep(10 * time.Minute)
+		pbx.Emit(channelEvent("CHANNEL_CREATE", "leg-000001"))
+		r.want(t, "up CHANNEL_CREATE", "read-back up")
+		if snap := r.last(esl.MessageUp).Snapshot; !errors.Is(snap.Blind, esl.ErrReadBack) {
+			t.Errorf("%+v", snap)
+		}
+		pbx.Cut()
+		time.Sleep(10 * time.Minute)
+		r.want(t, "up CHANNEL_CREATE down up", "read-back up closed up")
+		pbx.NoSQL(false)
+		pbx.Cut()
+		time.Sleep(10 * time.Minute)
+		r.want(t, "up CHANNEL_CREATE down up down up", "read-back up closed up closed up")
+		if snap := r.last(esl.MessageUp).Snapshot; snap.Blind != nil || len(snap.Channels) != 1 {
+			t.Errorf("%+v", snap)
+		}
+	})
 }
 
 func TestAListOfEventsThatIsRefusedIsSaid(t *testing.T) {

@@ -61,6 +61,9 @@ type Snapshot struct {
 	CoreUUID  string // FreeSWITCH's own id, new with each start
 	Restarted bool   // CoreUUID is not the one that this link saw before: every call known before is gone
 
+	// Blind says why the live channels could not be listed; nil if they could. The lists are empty then, and mean nothing.
+	Blind error
+
 	// Channels are the rows of `show channels as json`: uuid, direction, created_epoch, name, state, callstate, cid_name,
 	// cid_num, dest, context, call_uuid, initial_cid_num, initial_dest, initial_context and more.
 	Channels []map[string]string

@@ -67,6 +67,29 @@ func TestAnEventBecomesAMap(t *testing.T) {
 	}
 }
 
+func TestAPlainEventBecomesTheSameMap(t *testing.T) {
+	for _, tt := range []struct {
+		in   string
+		want map[string]string
+	}{
+		{"Event-Name: HEARTBEAT\nUp-Time: 0%20years,%201%20day\n\n", map[string]string{"Event-Name": "HEARTBEAT", "Up-Time": "0 years, 1 day"}},
+		{"a: 100%\r\nvariable_arr[0]: ARRAY::x|:y\nb: v%3D0%0D%0A\nc:\nc: 2\n", map[string]string{"a": "100%",
+			"variable_arr[0]": "ARRAY::x|:y", "b": "v=0\r\n", "c": ""}},
+		{"Event-Name: MESSAGE\nContent-Length: 7\n\n100% é", map[string]string{"Event-Name": "MESSAGE", "Content-Length": "7",
+			"_body": "100% é"}},
+	} {
+		got, err := newFlattener(nil).plain([]byte(tt.in))
+		if err != nil || !maps.Equal(got, tt.want) {
+			t.Errorf("%q: %v, %v", tt.in, got, err)
+		}
+	}
+	for _, in := range []string{"", "\n", "no colon\n\n"} {
+		if got, err := newFlattener(nil).plain([]byte(in)); !errors.Is(err, errPlain) {
+			t.Errorf("%q: %v, %v", in, got, err)
+		}
+	}
+}
+
 func TestWhatIsNoObjectIsRefused(t *testing.T) {
 	for _, in := range []string{"", " ", "null", "[]", `"a"`, "{", `{"a"`, `{"a":`, `{"a":"1"`, `{"a":"1",}`, `{"a" "1"}`,
 		`{"a":"1"}x`, `{"a":"1"}{}`, `{a:"1"}`, `{"a":'1'}`, `{"a":[}`, `{"a":["1"}`, `{"a":{]}`, `{"a":tru}`, `{"a":1 2}`,
@@ -165,6 +188,22 @@ func FuzzFrames(f *testing.F) {
 			if read += 1 + len(frame.Body); read > len(data) {
 				t.Fatal("more came out than went in")
 			}
+		}
+	})
+}
+
+func FuzzPlain(f *testing.F) {
+	f.Add([]byte("Event-Name: MESSAGE\nto: %2B15550100%40\nContent-Length: 4\n\nbody"))
+	f.Add([]byte("a: %\n\xff: %zz\r\n:\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		flat := newFlattener(nil)
+		got, err := flat.plain(data)
+		if (err == nil) != (len(got) > 0) {
+			t.Fatalf("%q: %v, %v", data, got, err)
+		}
+		again, _ := flat.plain(data)
+		if !maps.Equal(got, again) {
+			t.Fatalf("%q: first %v, then %v", data, got, again)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,11 +21,14 @@ func (s *session) readBack(ctx context.Context) (*Snapshot, error) {
 		return nil, err
 	}
 	snap := &Snapshot{CoreUUID: core, Dumps: map[string]map[string]string{}}
-	if snap.Channels, err = s.show(ctx, "channels"); err != nil {
+	if snap.Channels, err = s.show(ctx, "channels"); errors.Is(err, ErrReadBack) {
+		snap.Blind = err
+		return snap, nil
+	} else if err != nil {
 		return nil, err
 	}
-	if snap.Calls, err = s.show(ctx, "calls"); err != nil {
-		return nil, err
+	if snap.Calls, err = s.show(ctx, "calls"); err != nil && !errors.Is(err, ErrReadBack) {
+		return nil, err // without the pairs the channels are still worth having
 	}
 	dumps := newFlattener(s.opts.Keep)
 	var gone []string
@@ -87,39 +91,38 @@ func (s *session) sawEnd(uuid string) {
 	}
 }
 
-// askCore returns FreeSWITCH's id: from the global variable, else from the first event.
+// askCore returns FreeSWITCH's id: from the global variable, else from the first event. It is "" if neither tells.
 func (s *session) askCore(ctx context.Context) (string, error) {
-	s.mu.Lock()
-	core := s.core
-	s.mu.Unlock()
-	if core != "" {
-		return core, nil
-	}
 	body, err := s.api(ctx, "global_getvar", "core_uuid")
 	if err != nil {
 		return "", err
 	}
 	if answer := strings.TrimSpace(body); isID(answer) {
-		if err := s.sawCore(answer); err != nil {
-			return "", err
-		}
-		return answer, nil
-	}
-	timer := time.NewTimer(s.opts.Idle) // a heartbeat comes sooner
-	defer timer.Stop()
-	select {
-	case <-s.coreSeen:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.core, nil
+		s.cores[answer] = true
+		return answer, nil
+	}
+	timer := time.NewTimer(firstEvent)
+	defer timer.Stop()
+	select {
+	case <-s.first:
 	case <-timer.C:
-		return "", fmt.Errorf("ask for core_uuid: %w", ErrSilent)
 	case <-s.done:
 		return "", s.cause()
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for core := range s.cores {
+		return core, nil
+	}
+	return "", nil
 }
+
+// firstEvent is how long the first event is waited for at most: a heartbeat comes sooner.
+const firstEvent = 25 * time.Second
 
 // show returns the rows of `show WHAT as json`: {"row_count":2,"rows":[{...},{...}]}, without "rows" if there are none.
 func (s *session) show(ctx context.Context, what string) ([]map[string]string, error) {

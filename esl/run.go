@@ -125,7 +125,7 @@ func jitter(d time.Duration) time.Duration { return d - rand.N(d/2+1) }
 type runner struct {
 	link     *Link
 	handle   func(Message)
-	core     string // of the last session that was up
+	cores    map[string]bool // Core-UUIDs of the last session that was up
 	failures int
 	told     map[Cause]*telling
 	down     bool // the last status told was a failure
@@ -141,7 +141,7 @@ func (r *runner) tell(s Status) {
 	s.At = time.Now()
 	if s.Cause == CauseNone {
 		for cause := range r.told { // mended: if it breaks again, that is news
-			if cause.Lasting() {
+			if cause.Lasting() && cause != CauseReadBack {
 				delete(r.told, cause)
 			}
 		}
@@ -191,12 +191,19 @@ func (r *runner) session(ctx context.Context) (up bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	snap.Restarted = r.core != "" && r.core != snap.CoreUUID
-	r.core = snap.CoreUUID
+	snap.Restarted = len(r.cores) > 0 && snap.CoreUUID != "" && !r.cores[snap.CoreUUID]
+	if snap.Blind != nil {
+		r.tell(Status{Cause: CauseReadBack, Err: snap.Blind})
+	}
 	r.link.set(s)
 	r.tell(Status{CoreUUID: snap.CoreUUID, Live: len(snap.Channels)})
 	r.handle(Message{Kind: MessageUp, Seen: time.Now(), Snapshot: snap})
-	return true, r.deliver(ctx, s)
+	err = r.deliver(ctx, s)
+	s.close()
+	if len(s.cores) > 0 { // its reader has ended: nobody else looks at it
+		r.cores = s.cores
+	}
+	return true, err
 }
 
 // deliver gives out what the queue holds until the session has ended and the queue is empty.

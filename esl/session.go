@@ -32,11 +32,11 @@ type session struct {
 	done    chan struct{}          // closed when the reader has ended
 
 	mu         sync.Mutex
-	err        error // first cause of the end
-	subscribed bool  // from now on events are expected
-	waiting    int   // replies that somebody waits for
-	core       string
-	coreSeen   chan struct{} // closed once core is known
+	err        error           // first cause of the end
+	subscribed bool            // from now on events are expected
+	waiting    int             // replies that somebody waits for
+	cores      map[string]bool // Core-UUIDs that were told; a real FreeSWITCH has one
+	first      chan struct{}   // closed with the first event
 	jobs       map[string]chan string
 	jobEvents  bool            // subscribed to BACKGROUND_JOB
 	hungUp     map[string]bool // legs whose end was seen during a read-back; nil outside
@@ -46,7 +46,7 @@ func newSession(conn net.Conn, opts *Options) *session {
 	s := &session{
 		opts: opts, conn: conn, queue: newQueue(opts.Queue, opts.QueueBytes), events: newFlattener(opts.Keep),
 		turn: make(chan struct{}, 1), replies: make(chan eslgo.RawResponse, 1), done: make(chan struct{}),
-		coreSeen: make(chan struct{}), jobs: make(map[string]chan string),
+		cores: make(map[string]bool), first: make(chan struct{}), jobs: make(map[string]chan string),
 	}
 	s.turn <- struct{}{}
 	s.waiting = 1 // the greeting
@@ -118,7 +118,9 @@ func (s *session) readError(err error, first bool) error {
 func (s *session) dispatch(frame eslgo.RawResponse) error {
 	switch frame.Headers.Get("Content-Type") {
 	case eslgo.TypeEventJSON:
-		return s.event(frame.Body)
+		return s.event(frame.Body, s.events.flatten)
+	case eslgo.TypeEventPlain: // not what we asked for, but what it says counts
+		return s.event(frame.Body, s.events.plain)
 	case eslgo.TypeReply, eslgo.TypeAPIResponse, eslgo.TypeAuthRequest:
 		s.mu.Lock()
 		expected := s.waiting > 0
@@ -127,7 +129,10 @@ func (s *session) dispatch(frame eslgo.RawResponse) error {
 		}
 		s.mu.Unlock()
 		if !expected {
-			return fmt.Errorf("%w: a reply that nobody asked for", ErrProtocol)
+			if frame.Headers.Get("Content-Type") == eslgo.TypeAuthRequest {
+				return fmt.Errorf("%w: a second greeting", ErrProtocol)
+			}
+			return nil // nobody asked: a late reply it cannot be, since a command without one ends the session
 		}
 		frame.Body = bytes.Clone(frame.Body)
 		select {
@@ -147,7 +152,7 @@ func (s *session) dispatch(frame eslgo.RawResponse) error {
 }
 
 // event takes one event from the wire. Only events show that the PBX lives: the deadline moves with them.
-func (s *session) event(body []byte) error {
+func (s *session) event(body []byte, read func([]byte) (map[string]string, error)) error {
 	seen := time.Now()
 	s.mu.Lock()
 	subscribed := s.subscribed
@@ -157,14 +162,12 @@ func (s *session) event(body []byte) error {
 			return fmt.Errorf("%w: %w", ErrClosed, err)
 		}
 	}
-	headers, err := s.events.flatten(body)
+	headers, err := read(body)
 	if err != nil {
 		s.queue.miss() // it may have been a hangup: a read-back will tell
 		return nil
 	}
-	if err := s.sawCore(headers["Core-UUID"]); err != nil {
-		return err
-	}
+	s.sawCore(headers["Core-UUID"])
 	name := headers["Event-Name"]
 	if name == "BACKGROUND_JOB" {
 		s.jobDone(headers["Job-UUID"], headers["_body"])
@@ -178,22 +181,19 @@ func (s *session) event(body []byte) error {
 	return nil
 }
 
-// sawCore learns FreeSWITCH's id. It cannot change while one connection lives.
-func (s *session) sawCore(core string) error {
-	if core == "" {
-		return nil
-	}
+// sawCore remembers who sends events: one FreeSWITCH, whose id a restart changes.
+func (s *session) sawCore(core string) {
+	const enough = 64
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch s.core {
-	case core:
-	case "":
-		s.core = core
-		close(s.coreSeen)
-	default:
-		return fmt.Errorf("%w: FreeSWITCH became another one on the same connection", ErrProtocol)
+	if core != "" && len(s.cores) < enough {
+		s.cores[core] = true
 	}
-	return nil
+	select {
+	case <-s.first:
+	default:
+		close(s.first)
+	}
 }
 
 // reply waits for the frame that is due, at most for limit.
@@ -246,14 +246,14 @@ func (s *session) command(ctx context.Context, cmd command.Command, limit time.D
 	return s.reply(limit)
 }
 
-// api runs `api NAME ARGUMENTS` and returns its output.
+// api runs `api NAME ARGUMENTS` and returns its output, or the words with which it was refused ("-ERR ...").
 func (s *session) api(ctx context.Context, name, arguments string) (string, error) {
 	r, err := s.command(ctx, command.API{Command: name, Arguments: arguments}, s.opts.CmdTimeout)
 	if err != nil {
 		return "", fmt.Errorf("api %s: %w", name, err)
 	}
 	if r.Headers.Get("Content-Type") != eslgo.TypeAPIResponse {
-		return "", fmt.Errorf("api %s: %w: %s", name, ErrProtocol, s.quote(r.GetReply()))
+		return r.Headers.Get("Reply-Text"), nil
 	}
 	return string(r.Body), nil
 }

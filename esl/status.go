@@ -14,8 +14,8 @@ var (
 	ErrACL = errors.New("the event socket's ACL does not let our address in")
 	// ErrSubscribe: "-ERR no keywords supplied", or a name that cannot be one of an event.
 	ErrSubscribe = errors.New("the list of events was refused")
-	// ErrReadBack: the live channels are not told, so that a call which ended in a gap would be taken for a live one, or
-	// the other way round. FreeSWITCH without its core database (-nosql) is so.
+	// ErrReadBack: the live channels are not told, so that nobody knows which calls ended in a gap. FreeSWITCH without its
+	// core database (-nosql) is so.
 	ErrReadBack = errors.New("FreeSWITCH does not list its live channels")
 	// ErrSilent: a frozen PBX, or a dead network.
 	ErrSilent = errors.New("no event, not even a heartbeat")
@@ -53,7 +53,7 @@ const (
 	CauseACL
 	// CauseSubscribe: the list of events was refused. Retried slowly.
 	CauseSubscribe
-	// CauseReadBack: the live channels are not told. Retried slowly.
+	// CauseReadBack: the link is up, but the live channels are not told: what a gap swallows stays unknown.
 	CauseReadBack
 	// CauseSilent: no event within Options.Idle.
 	CauseSilent
@@ -101,7 +101,7 @@ func (c Cause) String() string {
 	}
 }
 
-// Lasting tells whether somebody must change something before the link can come up.
+// Lasting tells whether somebody must change something to mend it.
 func (c Cause) Lasting() bool { return c >= CausePassword && c <= CauseReadBack }
 
 // Status is what an operator should know about the link, ready to be logged: the first of each cause, then at most one a
@@ -110,7 +110,7 @@ type Status struct {
 	Cause    Cause
 	Err      error         // nil for CauseNone
 	At       time.Time     // when it happened
-	Retry    time.Duration // when it is tried again; 0 for CauseNone and CauseOverflow
+	Retry    time.Duration // when it is tried again; 0 for CauseNone, CauseReadBack and CauseOverflow
 	Failures int           // attempts in a row that failed
 	Withheld int           // like statuses that were not told since the last one of this cause
 	CoreUUID string        // of CauseNone
