@@ -73,16 +73,37 @@ func Classify(body string) Intent {
 		return Intent{Kind: Help, Exact: true, Word: word}
 	}
 	all := strings.Join(whole, " ")
+	if slices.Contains(copiedWayOut(), all) {
+		return Intent{Kind: OptOut, Word: all, Flag: understoodFlag(all)}
+	}
 	if m := footer.FindString(all); m != "" && !aboutFooter.MatchString(all) {
 		return Intent{Kind: Automatic, Word: m}
 	}
 	if wording, ok := asksToStop(own); ok {
-		return Intent{Kind: OptOut, Word: wording, Flag: "understood as an opt-out from “" + clip(wording) + "”"}
+		return Intent{Kind: OptOut, Word: wording, Flag: understoodFlag(wording)}
 	}
 	if m := automatic.FindString(all); m != "" {
 		return Intent{Kind: Automatic, Word: m, Flag: flag(all)}
 	}
 	return Intent{Kind: Other, Flag: flag(all)}
+}
+
+func understoodFlag(wording string) string {
+	return "understood as an opt-out from “" + clip(wording) + "”"
+}
+
+// copiedWayOut is the way out of our texts, copied as it stands. In a longer message it is another machine's.
+func copiedWayOut() []string {
+	var out []string
+	for _, to := range []string{"", " to opt out", " to end", " to unsubscribe", " to stop", " to cancel", " to quit"} {
+		for _, how := range []string{"reply stop", "text stop", "txt stop", "send stop", "type stop"} {
+			out = append(out, how+to)
+		}
+		if to != "" {
+			out = append(out, "stop"+to)
+		}
+	}
+	return out
 }
 
 // flag names the first word that may be a request to stop.

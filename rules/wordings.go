@@ -259,6 +259,8 @@ var wordings = []wording{
 		unless(`\b(wait|waiting|waitlist|cancellation|standby|schedule|calendar)\b`),
 	says(`\b(like|want|need|wish|ask|asked|asking) to be (removed|taken off|unsubscribed|deleted|left alone)$`),
 	says(`\bblock (me|my number|this number) (from|on|off) (your|this|the) (\w+ )?(list|system|texts|messages)\b`),
+	says(`\b(said|replied|reply|texted|typed|sent|asked|told)\b.*\bstop\b.*\b(keep|kept|still|again)\b|\b(keep|kept|still) (texting|messaging|contacting|sending|getting)\b.*\b(said|replied|texted|typed|sent|asked|told) .*\bstop\b`),
+	says(`^(this|you|yall|you guys|these|these texts|the texts|these messages) (need|needs|have|has|must|should|better|gotta)( to)? stop$`),
 	says(`\b(told|asked|asking|want|wanted|need|like|begging) (you|u|yall|you guys|you people|this|these|them) to stop$`),
 	says(`\bmake (it|this|these|them) stop\b`).unless(`\b(leak|drip|noise|sound|beep|ring|bleed|hurt|alarm)\w*\b`),
 	says(`\b(dont|do not|donot|never|no longer|not)( you)?( ever)?( please)? ` + reach + ` (me|us|this (number|phone|line|cell)|my (number|phone|cell|wife|husband|mom|mother|dad|father|son|daughter|kid|family)|here|again|anymore|any more|him|her|at all)\b`).
