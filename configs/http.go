@@ -9,8 +9,8 @@ import (
 // minToken is the shortest bearer token that is taken: 16 characters of base64 are 96 bits.
 const minToken = 16
 
-// http reads [http].
-func (root *section) http() HTTP {
+// readHTTP reads [http].
+func readHTTP(root *section) HTTP {
 	s := root.table("http")
 	if s == nil {
 		return HTTP{PerMinute: 60}

@@ -67,10 +67,10 @@ func (c *checker) config(root *table) *Config {
 		Control:      s.absolute("control", defaultControl),
 		ControlGroup: s.str("control_group", ""),
 	}
-	config.Syslog = s.syslog()
-	config.Metrics = s.metrics()
-	config.PBXs = s.pbxs()
-	config.SMPPs = s.smpps()
+	config.Syslog = readSyslog(s)
+	config.Metrics = readMetrics(s)
+	config.PBXs = readPBXs(s)
+	config.SMPPs = readSMPPs(s)
 
 	set := &rules.Set{Businesses: map[string]*rules.Business{}, Templates: map[string]*rules.Template{}}
 	config.Set = set
@@ -83,12 +83,12 @@ func (c *checker) config(root *table) *Config {
 	b.rules(s)
 	config.Notify = b.notifies(s)
 	b.replies(s)
-	config.HTTP = s.http()
+	config.HTTP = readHTTP(s)
 	config.Bookings = b.bookings(s)
 	config.Records = b.records(s)
 	config.Report = b.report(s)
-	config.Retention = s.retention()
-	config.Backup = s.backup(config.State)
+	config.Retention = readRetention(s)
+	config.Backup = readBackup(s, config.State)
 	config.Alarm = b.alarm(s)
 	s.done()
 	b.lint()

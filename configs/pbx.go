@@ -10,8 +10,8 @@ import (
 	"textback"
 )
 
-// pbxs reads [[pbx]].
-func (root *section) pbxs() []PBX {
+// readPBXs reads [[pbx]].
+func readPBXs(root *section) []PBX {
 	sections := root.tables("pbx")
 	if !root.has("pbx") {
 		root.fail(position{}, "", "there is no [[pbx]]: nothing to listen to",

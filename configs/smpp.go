@@ -18,8 +18,8 @@ const (
 	longestPassword = 63 // some message centres take more than the specification has room for
 )
 
-// smpps reads [[smpp]].
-func (root *section) smpps() []SMPP {
+// readSMPPs reads [[smpp]].
+func readSMPPs(root *section) []SMPP {
 	sections := root.tables("smpp")
 	if !root.has("smpp") {
 		root.fail(position{}, "", "there is no [[smpp]]: no way to send a text",

@@ -15,7 +15,7 @@ import (
 var facilities = []string{"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
 	"ftp", "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"}
 
-func (root *section) syslog() Syslog {
+func readSyslog(root *section) Syslog {
 	s := root.table("syslog")
 	if s == nil {
 		s = root.section(nil, "[syslog]")
@@ -54,7 +54,7 @@ func (root *section) syslog() Syslog {
 	return out
 }
 
-func (root *section) metrics() Metrics {
+func readMetrics(root *section) Metrics {
 	s := root.table("metrics")
 	if s == nil {
 		return Metrics{Listen: "127.0.0.1:9641"}
@@ -156,7 +156,7 @@ func (s *section) webAddress(key, text string, queryAllowed bool) (*url.URL, boo
 	return nil, false
 }
 
-func (root *section) retention() Retention {
+func readRetention(root *section) Retention {
 	const kept = 90 * 24 * time.Hour
 	s := root.table("retention")
 	if s == nil {
@@ -174,7 +174,7 @@ func (root *section) retention() Retention {
 	return out
 }
 
-func (root *section) backup(state string) Backup {
+func readBackup(root *section, state string) Backup {
 	out := Backup{Every: 24 * time.Hour, Dir: filepath.Join(filepath.Dir(state), "backup"), Keep: 7}
 	s := root.table("backup")
 	if s == nil {
