@@ -52,8 +52,8 @@ func text(d Delivery) string {
 	b.WriteString("\n")
 	if th := d.Thread; th != nil {
 		quote(&b, th)
-		fmt.Fprintf(&b, "\nAn answer to this mail does not reach the caller. Answer with:\n\n    textback threads reply %d \"your text\"\n",
-			th.ID)
+		fmt.Fprintf(&b, "\nAn answer to this mail does not reach the caller. Answer with:\n\n"+
+			"    textback threads reply %d \"your text\"\n", th.ID)
 	}
 	return b.String()
 }

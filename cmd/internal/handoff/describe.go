@@ -10,8 +10,8 @@ import (
 func describe(name string, payload any) (subject, lead string) {
 	switch p := payload.(type) {
 	case Call:
-		return "Missed call from " + who(p.Caller, p.Name), fmt.Sprintf("%s called %s at %s and was not answered (%s, rang %.0f s).",
-			who(p.Caller, p.Name), p.Line, p.Begin.Format(time.RFC1123Z), p.Outcome, p.RingSeconds)
+		return "Missed call from " + who(p.Caller, p.Name), fmt.Sprintf(
+			"%s called %s at %s and was not answered (%s, rang %.0f s).", who(p.Caller, p.Name), p.Line, p.Begin.Format(time.RFC1123Z), p.Outcome, p.RingSeconds)
 	case Verdict:
 		lead = fmt.Sprintf("%s called %s at %s (%s). Verdict: %s.", who(p.Call.Caller, p.Call.Name), p.Call.Line,
 			p.Call.Begin.Format(time.RFC1123Z), p.Call.Outcome, p.Reason)
@@ -44,9 +44,11 @@ func describe(name string, payload any) (subject, lead string) {
 		return "Texts with " + p.Caller, p.Person + " answered:\n\n" + p.Body
 	case Opt:
 		if name == TypeOptIn {
-			return p.Number + " opted in again", fmt.Sprintf("%s wants texts from %s again (%s).", p.Number, p.Business, p.Source)
+			return p.Number + " opted in again",
+				fmt.Sprintf("%s wants texts from %s again (%s).", p.Number, p.Business, p.Source)
 		}
-		lead = fmt.Sprintf("%s opted out of texts from %s (%s). Nothing more is sent to this number.", p.Number, p.Business, p.Source)
+		lead = fmt.Sprintf("%s opted out of texts from %s (%s). Nothing more is sent to this number.",
+			p.Number, p.Business, p.Source)
 		if p.Words != "" {
 			lead += "\n\n" + p.Words
 		}

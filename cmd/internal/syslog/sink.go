@@ -268,7 +268,7 @@ func (s *sink) trouble(err error) {
 	s.up.Store(false)
 	if now := time.Now(); s.noticed.IsZero() || now.Sub(s.noticed) >= noticeEvery {
 		s.noticed = now
-		b := s.target.stderrLine(nil, now, slog.LevelWarn, "log-target-down", []slog.Attr{slog.Any("err", err)})
+		b := s.target.stderrLine(nil, now, slog.LevelWarn, "log-target-down", []slog.Attr{slog.Any("error", err)})
 		_, _ = s.target.Stderr.Write(append(b, '\n'))
 	}
 }

@@ -64,9 +64,8 @@ func TestAPersonAnswersThroughTheAPI(t *testing.T) {
 func TestAWrongTokenGets401AndOneLine(t *testing.T) {
 	for _, auth := range []string{"", "Bearer", "Bearer ", "Bearer token-of-the-crm-012", "Bearer token-of-the-crm-01234",
 		"Basic token-of-the-crm-0123", "token-of-the-crm-0123"} {
-		l := newListener(t, nil)
 		refused := 0
-		l = newListener(t, func(o *Options) { o.OnRefused = func() { refused++ } })
+		l := newListener(t, func(o *Options) { o.OnRefused = func() { refused++ } })
 		code := l.do("POST", "/threads/17/reply", `{"text":"Hi"}`, "Authorization", auth)
 		if want := "http-refused src=203.0.113.9 path=/threads/{id}/reply reason=token\n"; code != 401 || l.log.String() != want ||
 			len(l.replies) != 0 || refused != 1 {

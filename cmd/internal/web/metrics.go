@@ -18,7 +18,7 @@ type Metrics struct {
 	Submits      *prometheus.HistogramVec // link: seconds from submit_sm to its answer
 	TimeToText   prometheus.Histogram     // seconds from a text's due time until it was written
 	Replies      *prometheus.CounterVec   // kind: "opt-out", "opt-in", "help", "person", "branch", ...
-	Handoffs     *prometheus.CounterVec   // target, result: "delivered", "retry", "given-up"
+	Handoffs     *prometheus.CounterVec   // target, result: "delivered", "failed"
 	LinkUp       *prometheus.GaugeVec     // kind ("pbx", "smpp"), name: 1 while it is up
 	Reconnects   *prometheus.CounterVec   // kind, name
 	Events       *prometheus.CounterVec   // pbx: events read
@@ -60,9 +60,11 @@ func NewMetrics(version string) *Metrics {
 	m.Queue = gauge("queue", "What waits.", "queue")
 	m.BreakersOpen = gauge("breaker_open", "Whether a budget is spent.", "business")
 	m.Submits = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "textback_submit_seconds",
-		Help: "Time from submit_sm to its answer.", Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"link"})
+		Help:    "Time from submit_sm to its answer.",
+		Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"link"})
 	m.TimeToText = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "textback_time_to_text_seconds",
-		Help: "Time from when a text was due until it was written.", Buckets: []float64{.1, .5, 1, 2, 5, 10, 30, 60, 300, 1800}})
+		Help:    "Time from when a text was due until it was written.",
+		Buckets: []float64{.1, .5, 1, 2, 5, 10, 30, 60, 300, 1800}})
 	m.StoreErrors = prometheus.NewCounter(prometheus.CounterOpts{Name: "textback_store_errors_total",
 		Help: "Commits that failed."})
 	m.HTTPRefused = prometheus.NewCounter(prometheus.CounterOpts{Name: "textback_http_refused_total",
