@@ -2,25 +2,27 @@ package store
 
 import (
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"textback"
 )
 
 // BenchmarkDecide is a whole decision, made durable, with so many callers at once.
 func BenchmarkDecide(b *testing.B) {
-	for _, at := range []int{1, 10, 100} {
+	for _, at := range []int{2, 10, 100, 1000} {
 		b.Run(fmt.Sprint("callers=", at), func(b *testing.B) {
 			s := open(b, Options{})
 			var n atomic.Int64
-			b.SetParallelism((at + 1) / 2)
+			b.SetParallelism(max(at/runtime.GOMAXPROCS(0), 1))
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					i := n.Add(1)
-					num := fmt.Sprintf("+1%010d", i)
-					if _, _, err := s.Decide(b.Context(), missed(fmt.Sprint("hq/", i), num, t0), keys(num), t0, window(num, t0)); err != nil {
+					num, at := fmt.Sprintf("+1%010d", i*7919), t0.Add(time.Duration(i)*time.Second)
+					if _, _, err := s.Decide(b.Context(), missed(fmt.Sprint("hq/", i), num, at), keys(num), at, window(num, at)); err != nil {
 						b.Fatal(err)
 					}
 				}

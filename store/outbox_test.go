@@ -437,3 +437,27 @@ func TestEveryChangeOfStateCanBeHandedOff(t *testing.T) {
 		t.Error("no signal")
 	}
 }
+
+func TestQueuedTextsMoveWithAClockThatIsSet(t *testing.T) {
+	for _, by := range []time.Duration{-5 * time.Hour, 5 * time.Hour} {
+		s := open(t, Options{})
+		_, text := decide(t, s, "hq/1", alice, t0)
+		_, held := decide(t, s, "hq/2", bob, t0)
+		until := t0.Add(10 * time.Hour)
+		must[textback.Text](t)(s.Defer(t.Context(), Deferral{ID: held.ID, Until: until, Held: true}, t0))
+		if n := must[int](t)(s.ClockStepped(t.Context(), by, t0.Add(by))); n != 1 {
+			t.Errorf("%d moved", n)
+		}
+		got := must[textback.Text](t)(s.Text(t.Context(), text.ID))
+		if !got.Due.Equal(text.Due.Add(by)) || !got.Expires.Equal(text.Expires.Add(by)) {
+			t.Errorf("by %v: %+v", by, got)
+		}
+		if h := history(t, s, alice, t0.Add(by)); !h.LastText.Equal(got.Due) {
+			t.Errorf("by %v: claim %+v", by, h)
+		}
+		if got := must[textback.Text](t)(s.Text(t.Context(), held.ID)); !got.Due.Equal(until) {
+			t.Errorf("by %v: held until %v", by, got.Due)
+		}
+		verify(t, s)
+	}
+}

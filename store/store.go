@@ -131,6 +131,11 @@ func (s *Store) DeliveriesChanged() <-chan struct{} { return s.deliveriesChanged
 // upgrade makes what is missing in the file.
 func upgrade(db *bolt.DB) error {
 	return db.Update(func(tx *bolt.Tx) error {
+		if meta := tx.Bucket([]byte(tableNames[tMeta])); meta != nil {
+			if v, err := strconv.Atoi(string(meta.Get([]byte("schema")))); err == nil && v > schema {
+				return nil // nothing is added to a newer file: readMeta refuses it
+			}
+		}
 		for _, name := range tableNames {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return fmt.Errorf("make table %s: %w", name, err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -465,4 +466,39 @@ func TestBackupIsACompleteStateFileTakenWhileInUse(t *testing.T) {
 		t.Error(err)
 	}
 	verify(t, b)
+}
+
+// TestRealFullDisk wants a small file system of its own: mount -t tmpfs -o size=6m tmpfs DIR; TEXTBACK_FULL_DISK=DIR.
+func TestRealFullDisk(t *testing.T) {
+	dir := os.Getenv("TEXTBACK_FULL_DISK")
+	if dir == "" {
+		t.Skip("TEXTBACK_FULL_DISK names no small file system")
+	}
+	s := open(t, Options{Path: filepath.Join(dir, fmt.Sprint("textback-", os.Getpid(), ".db"))})
+	t.Cleanup(func() { _ = os.Remove(s.opts.Path) })
+	var err error
+	n := 0
+	for ; err == nil && n < 5000; n++ {
+		err = s.Enqueue(t.Context(), t0, Delivery{Target: "crm", Payload: make([]byte, 30_000)})
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("after %d: %v", n, err)
+	}
+	due := must[[]Delivery](t)(s.DueDeliveries(t.Context(), t0, 0))
+	if len(due) != n-1 {
+		t.Errorf("%d hand-offs, %d were acknowledged", len(due), n-1)
+	}
+	for _, d := range due[:3*len(due)/4] {
+		if err := s.Delivered(t.Context(), d.ID, t0); err != nil {
+			t.Fatalf("delete on a full disk: %v", err)
+		}
+	}
+	if _, text := decide(t, s, "hq/1", alice, t0); text == nil {
+		t.Error("no text after room was made")
+	}
+	verify(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	verify(t, open(t, Options{Path: s.opts.Path}))
 }
