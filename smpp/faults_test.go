@@ -3,12 +3,14 @@ package smpp_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"textback"
 	"textback/smpp"
 	"textback/smpp/smpptest"
 )
@@ -70,6 +72,64 @@ func TestAnUnbindLetsAnswersOnTheirWayComeIn(t *testing.T) {
 			return
 		} else if !errors.Is(err, smpp.ErrUnanswered) {
 			t.Errorf("in flight: %v", err)
+		}
+	})
+}
+
+func TestAReceiptFindsItsTextInEveryNotation(t *testing.T) {
+	for name, form := range map[string]smpptest.IDForm{"decimal": smpptest.IDDecimal, "hexadecimal and decimal": smpptest.IDHexDecimal,
+		"useless": smpptest.IDUseless, "parameter only": smpptest.IDTLV, "text only": smpptest.IDText} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, setup{faults: smpptest.Faults{IDs: form}}, func(t *testing.T, b *bench) {
+				a, err := b.submit("+12025550123", "x")
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				d := b.got()
+				if len(d) != 1 || d[0].Receipt == nil || d[0].Receipt.State != textback.Delivered {
+					t.Fatalf("delivered %+v", d)
+				}
+				r := d[0].Receipt
+				if form == smpptest.IDUseless {
+					if a.MessageID != "msg_id_not_implemented" || !r.HasRef || r.Reference != 4711&0xFF {
+						t.Errorf("answer %+v, receipt %+v", a, r)
+					}
+					return
+				}
+				if !slices.Contains(smpp.IDForms(r.MessageID), a.MessageID) {
+					t.Errorf("%q is not among %q", a.MessageID, smpp.IDForms(r.MessageID))
+				}
+			})
+		})
+	}
+}
+
+func TestAPoolLeavesASilentLinkForTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := newBench(t, setup{faults: smpptest.Faults{Mute: true, NoReceipts: true}, config: func(c *smpp.Config) { c.Name = "first" }})
+		second := newBench(t, setup{config: func(c *smpp.Config) { c.Name = "second" }})
+		defer second.close()
+		defer first.close()
+		pool := smpp.NewPool(first.link, second.link)
+		synctest.Wait()
+		doubt, by := 0, map[string]int{}
+		for i := range 100 {
+			l, err := pool.Pick("")
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := l.Submit(t.Context(), first.segment(fmt.Sprintf("+1202555%04d", i+100), "x"))
+			switch {
+			case errors.Is(err, smpp.ErrUnanswered):
+				doubt++
+			case err != nil:
+				t.Errorf("text %d: %+v, %v", i, a, err)
+			}
+			by[l.Name()]++
+		}
+		if doubt > 6 || by["second"] < 94 {
+			t.Errorf("%d in doubt, %v", doubt, by)
 		}
 	})
 }

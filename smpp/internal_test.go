@@ -39,6 +39,7 @@ func TestReceiptsOfAllMakesAreRead(t *testing.T) {
 			&textback.Receipt{MessageID: "abc", State: textback.Undelivered, Stat: "UNDELIVERABLE", Error: "34"}},
 		{"an empty value", "id: sub:001 stat:EXPIRED err: text:", 4, 0, nil,
 			&textback.Receipt{State: textback.Undelivered, Stat: "EXPIRED"}},
+		{"what the text says is not the report", "id:7 text:stat:DELIVRD err:000", 4, 0, nil, &textback.Receipt{MessageID: "7", State: textback.Unknown}},
 		{"rejected", "id:7 stat:REJECTD err:069", 4, 0, nil, &textback.Receipt{MessageID: "7", State: textback.Undelivered, Stat: "REJECTD", Error: "069"}},
 		{"on its way", "id:7 stat:ENROUTE", 4, 0, nil, &textback.Receipt{MessageID: "7", State: textback.Accepted, Stat: "ENROUTE"}},
 		{"unknown state", "id:7 stat:UNKNOWN", 4, 0, nil, &textback.Receipt{MessageID: "7", State: textback.Unknown, Stat: "UNKNOWN"}},
@@ -247,6 +248,49 @@ func TestARetryPauseGrowsAndVaries(t *testing.T) {
 		if full := min(retryFirst<<min(n-1, 10), retryMax); d > full || d < full/2 {
 			t.Errorf("after %d failures: %v", n, d)
 		}
+	}
+}
+
+func TestThePaceIsHalvedOnceForAWindowOfRefusalsAndComesBack(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	p := newPacer(20)
+	for range 10 {
+		p.slow(now)
+	}
+	if p.current() != 10 {
+		t.Errorf("the rate is %v", p.current())
+	}
+	if wait := p.take(now, 1); wait != throttlePause {
+		t.Errorf("it goes on after %v", wait)
+	}
+	now = now.Add(throttlePause)
+	p.slow(now)
+	if p.current() != 5 {
+		t.Errorf("the rate is %v", p.current())
+	}
+	for range 100 {
+		now = now.Add(time.Second)
+		p.good(now)
+	}
+	if p.current() != 20 {
+		t.Errorf("the rate comes back to %v", p.current())
+	}
+	free := newPacer(0)
+	for range 1000 {
+		if wait := free.take(now, 1); wait > 0 {
+			t.Fatalf("a link without a limit waits %v", wait)
+		}
+	}
+	free.slow(now)
+	if free.current() != 500 {
+		t.Errorf("a link that sent 1000 in this second goes on with %v", free.current())
+	}
+	for range 62 {
+		now = now.Add(time.Second)
+		free.good(now)
+	}
+	if free.current() != 0 {
+		t.Errorf("the limit stays: %v", free.current())
 	}
 }
 

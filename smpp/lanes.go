@@ -11,6 +11,7 @@ type lanes struct {
 	wg   sync.WaitGroup
 	mu   sync.Mutex
 	lane [laneCount]lane
+	held int // jobs that wait, in all lanes
 	shut bool
 }
 
@@ -24,19 +25,22 @@ const (
 	laneCount = 64
 	// laneDepth bounds what waits in one lane; beyond it the message centre is asked to keep the message.
 	laneDepth = 64
+	// laneTotal bounds what waits in all lanes, and so the memory that a message centre can take.
+	laneTotal = 1024
 )
 
 func newLanes() *lanes { return &lanes{seed: maphash.MakeSeed()} }
 
-// do queues a job and never waits. It is false, and the job is not run, if the lane is full and must is false.
+// do queues a job and never waits. It is false, and the job is not run, if there is no room and must is false.
 func (l *lanes) do(key string, must bool, job func()) bool {
 	n := &l.lane[maphash.String(l.seed, key)%laneCount]
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.shut || !must && len(n.jobs) >= laneDepth {
+	if l.shut || !must && (len(n.jobs) >= laneDepth || l.held >= laneTotal) {
 		return false
 	}
 	n.jobs = append(n.jobs, job)
+	l.held++
 	if !n.runs {
 		n.runs = true
 		l.wg.Go(func() { l.run(n) })
@@ -54,6 +58,7 @@ func (l *lanes) run(n *lane) {
 		}
 		job := n.jobs[0]
 		n.jobs = n.jobs[1:]
+		l.held--
 		l.mu.Unlock()
 		job()
 	}
