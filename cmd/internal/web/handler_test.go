@@ -10,9 +10,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // textLogger writes "id key=value" lines.
@@ -254,5 +258,29 @@ func TestMetricsAreReadByTheirNames(t *testing.T) {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s is missing", want)
 		}
+	}
+}
+
+func TestEveryMetricIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/http.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	descriptions := make(chan *prometheus.Desc, 1000)
+	NewMetrics("1").registry.Describe(descriptions)
+	close(descriptions)
+	n := 0
+	for d := range descriptions {
+		name := regexp.MustCompile(`fqName: "(textback_[a-z_]+)"`).FindStringSubmatch(d.String())
+		if name == nil {
+			continue // of the Go run time or the process
+		}
+		n++
+		if !strings.Contains(string(page), "`"+name[1]+"`") {
+			t.Errorf("%s is not in docs/http.md", name[1])
+		}
+	}
+	if n < 15 {
+		t.Errorf("%d metrics looked at", n)
 	}
 }
