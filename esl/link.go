@@ -30,7 +30,7 @@ type Options struct {
 	DialTimeout  time.Duration // TCP and TLS: 10 s
 	LoginTimeout time.Duration // each step until subscribed: 10 s
 	CmdTimeout   time.Duration // the answer to one command: 10 s
-	Idle         time.Duration // no event for so long is a dead link: 60 s, three heartbeats
+	Idle         time.Duration // a peer without a sign of life for so long is dead: 60 s, three heartbeats
 	RetryMin     time.Duration // the first pause after a failure, doubled each time: 0.5 s
 	RetryMax     time.Duration // the longest pause: 30 s
 	RetrySlow    time.Duration // the pause after a lasting refusal: 60 s

@@ -17,10 +17,11 @@ import (
 	"github.com/percipia/eslgo/command"
 )
 
-// session is one connection, from the greeting to its end. One goroutine reads (read); commands go one at a time
-// (command), because replies carry no number and are told apart only by their order. Whoever finds something wrong calls
-// fail: the first cause stays, the connection is closed, and both goroutines come to their end. There is no half-dead
-// session: a command that got no answer in time ends it, since the next reply could be the late one.
+// session is one connection, from the greeting to its end. One goroutine reads (read), one asks for a sign of life when
+// it is quiet (watch); commands go one at a time (command), because replies carry no number and are told apart only by
+// their order. Whoever finds something wrong calls fail: the first cause stays, the connection is closed, and both
+// goroutines come to their end. There is no half-dead session: a command that got no answer in time ends it, since the
+// next reply could be the late one.
 type session struct {
 	opts   *Options
 	conn   net.Conn
@@ -30,16 +31,17 @@ type session struct {
 	turn    chan struct{}          // holds a token while no command is under way
 	replies chan eslgo.RawResponse // to the command under way, or to the login
 	done    chan struct{}          // closed when the reader has ended
+	work    sync.WaitGroup         // the session's goroutines
 
-	mu         sync.Mutex
-	err        error           // first cause of the end
-	subscribed bool            // from now on events are expected
-	waiting    int             // replies that somebody waits for
-	cores      map[string]bool // Core-UUIDs that were told; a real FreeSWITCH has one
-	first      chan struct{}   // closed with the first event
-	jobs       map[string]chan string
-	jobEvents  bool            // subscribed to BACKGROUND_JOB
-	hungUp     map[string]bool // legs whose end was seen during a read-back; nil outside
+	mu        sync.Mutex
+	err       error           // first cause of the end
+	lastEvent time.Time       // or the subscription; zero before it
+	waiting   int             // replies that somebody waits for
+	cores     map[string]bool // Core-UUIDs that were told; a real FreeSWITCH has one
+	first     chan struct{}   // closed with the first event
+	jobs      map[string]chan string
+	jobEvents bool            // subscribed to BACKGROUND_JOB
+	hungUp    map[string]bool // legs whose end was seen during a read-back; nil outside
 }
 
 func newSession(conn net.Conn, opts *Options) *session {
@@ -50,7 +52,7 @@ func newSession(conn net.Conn, opts *Options) *session {
 	}
 	s.turn <- struct{}{}
 	s.waiting = 1 // the greeting
-	go s.read()
+	s.work.Go(s.read)
 	return s
 }
 
@@ -73,10 +75,10 @@ func (s *session) cause() error {
 	return s.err
 }
 
-// close ends the session and waits for its reader.
+// close ends the session and waits for its goroutines.
 func (s *session) close() {
 	s.fail(errEnded)
-	<-s.done
+	s.work.Wait()
 }
 
 // read is the reader's goroutine: it never waits for anything but the wire.
@@ -105,8 +107,6 @@ func (s *session) readError(err error, first bool) error {
 		return fmt.Errorf("%w: %s: %q", ErrProtocol, bad.what, bad.near)
 	case errors.As(err, &bad):
 		return fmt.Errorf("%w: %s", ErrProtocol, bad.what)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%w for %s", ErrSilent, s.opts.Idle)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w in the middle of a frame", ErrClosed)
 	case err == io.EOF:
@@ -151,17 +151,14 @@ func (s *session) dispatch(frame eslgo.RawResponse) error {
 	return nil
 }
 
-// event takes one event from the wire. Only events show that the PBX lives: the deadline moves with them.
+// event takes one event from the wire.
 func (s *session) event(body []byte, read func([]byte) (map[string]string, error)) error {
 	seen := time.Now()
 	s.mu.Lock()
-	subscribed := s.subscribed
-	s.mu.Unlock()
-	if subscribed {
-		if err := s.conn.SetReadDeadline(seen.Add(s.opts.Idle)); err != nil {
-			return fmt.Errorf("%w: %w", ErrClosed, err)
-		}
+	if !s.lastEvent.IsZero() {
+		s.lastEvent = seen
 	}
+	s.mu.Unlock()
 	headers, err := read(body)
 	if err != nil {
 		s.queue.miss() // it may have been a hangup: a read-back will tell
@@ -196,16 +193,16 @@ func (s *session) sawCore(core string) {
 	}
 }
 
-// reply waits for the frame that is due, at most for limit.
-func (s *session) reply(limit time.Duration) (eslgo.RawResponse, error) {
+// reply waits for the frame that is due, at most for limit; then the session ends with late.
+func (s *session) reply(limit time.Duration, late error) (eslgo.RawResponse, error) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case r := <-s.replies:
 		return r, nil
 	case <-timer.C:
-		s.fail(ErrTimeout)
-		return eslgo.RawResponse{}, ErrTimeout
+		s.fail(late)
+		return eslgo.RawResponse{}, late
 	case <-s.done:
 	}
 	select {
@@ -218,6 +215,10 @@ func (s *session) reply(limit time.Duration) (eslgo.RawResponse, error) {
 
 // command sends one command and returns its reply. Once sent, the reply is waited for whatever ctx says.
 func (s *session) command(ctx context.Context, cmd command.Command, limit time.Duration) (eslgo.RawResponse, error) {
+	return s.ask(ctx, cmd, limit, ErrTimeout)
+}
+
+func (s *session) ask(ctx context.Context, cmd command.Command, limit time.Duration, late error) (eslgo.RawResponse, error) {
 	select {
 	case <-s.turn:
 		defer func() { s.turn <- struct{}{} }()
@@ -243,7 +244,7 @@ func (s *session) command(ctx context.Context, cmd command.Command, limit time.D
 		}
 		s.fail(err)
 	}
-	return s.reply(limit)
+	return s.reply(limit, late)
 }
 
 // api runs `api NAME ARGUMENTS` and returns its output, or the words with which it was refused ("-ERR ...").
@@ -260,7 +261,7 @@ func (s *session) api(ctx context.Context, name, arguments string) (string, erro
 
 // login answers the greeting and subscribes.
 func (s *session) login(ctx context.Context) error {
-	greeting, err := s.reply(s.opts.LoginTimeout)
+	greeting, err := s.reply(s.opts.LoginTimeout, ErrTimeout)
 	if err != nil {
 		return fmt.Errorf("wait for the greeting: %w", err)
 	}
@@ -291,11 +292,9 @@ func (s *session) login(ctx context.Context) error {
 		return fmt.Errorf("subscribe: %w: %s", ErrSubscribe, s.quote(r.Headers.Get("Reply-Text")))
 	}
 	s.mu.Lock()
-	s.subscribed = true
+	s.lastEvent = time.Now()
 	s.mu.Unlock()
-	if err := s.conn.SetReadDeadline(time.Now().Add(s.opts.Idle)); err != nil {
-		return fmt.Errorf("subscribe: %w: %w", ErrClosed, err)
-	}
+	s.work.Go(s.watch)
 	return nil
 }
 

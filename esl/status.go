@@ -55,7 +55,7 @@ const (
 	CauseSubscribe
 	// CauseReadBack: the link is up, but the live channels are not told: what a gap swallows stays unknown.
 	CauseReadBack
-	// CauseSilent: no event within Options.Idle.
+	// CauseSilent: no event, and no answer, within Options.Idle; or no event at all for three times as long.
 	CauseSilent
 	// CauseTimeout: no answer to the login or to a command.
 	CauseTimeout
