@@ -13,6 +13,7 @@ import (
 // businesses reads [business.KEY].
 func (b *builder) businesses(root *section) {
 	b.layers = map[string]policy{}
+	b.links = map[string]string{}
 	all := root.table("business")
 	if all == nil {
 		if !root.has("business") {
@@ -74,6 +75,9 @@ func (b *builder) business(s *section, key string) *rules.Business {
 		b.config.Languages[key] = tag
 	}
 	out.Hours = s.hours()
+	if link := s.str("smpp", ""); link != "" && s.oneOf("smpp", link, "[[smpp]]", smppNames(b.config.SMPPs)) {
+		b.links[key] = link
+	}
 	p := b.global
 	if t := s.table("policy"); t != nil {
 		p = b.policy(t, b.global)
@@ -220,7 +224,7 @@ func (b *builder) line(s *section) {
 		l.Number = number
 	}
 	l.From = s.sender("from", l.Number)
-	l.SMPP = s.str("smpp", "")
+	l.SMPP = s.str("smpp", b.links[key])
 	if l.SMPP != "" {
 		s.oneOf("smpp", l.SMPP, "[[smpp]]", smppNames(b.config.SMPPs))
 	}

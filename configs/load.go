@@ -102,6 +102,7 @@ type builder struct {
 	set        *rules.Set
 	global     policy
 	layers     map[string]policy      // of the businesses, by key
+	links      map[string]string      // the [[smpp]] of the businesses that name one, by key
 	excludes   map[string][]exclusion // files read, by path
 	linePlaces []*section             // of the lines of the set
 

@@ -240,6 +240,17 @@ func TestPolicyIsInheritedKeyByKey(t *testing.T) {
 	}
 }
 
+func TestALineUsesTheLinkOfItsBusinessUnlessItNamesAnother(t *testing.T) {
+	second := "[[smpp]]\nname = \"backup\"\naddr = \"127.0.0.1:2775\"\nsystem_id = \"b\"\npassword_file = \"/etc/textback/smpp.password\"\n\n"
+	for own, want := range map[string]string{"": "backup", `smpp = "carrier"`: "carrier", `smpp = ""`: ""} {
+		text := strings.NewReplacer("[business", second+"[business", `region = "US"`, "region = \"US\"\nsmpp = \"backup\"",
+			`business = "acme"`, "business = \"acme\"\n"+own).Replace(string(Minimal))
+		if got := mustParse(t, text).Set.Lines[0].SMPP; got != want {
+			t.Errorf("%q: link %q, want %q", own, got, want)
+		}
+	}
+}
+
 func TestExcludedAndTestNumbersAreReadInTheRegionOfTheBusiness(t *testing.T) {
 	text := strings.Replace(string(Minimal), "shadow = true",
 		"exclude_file = \"exclude\"\ntest_numbers = [\"202 555 0123\"]", 1)
