@@ -1,6 +1,7 @@
 package smpp_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -103,6 +104,60 @@ func TestAReceiptFindsItsTextInEveryNotation(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestOneFullMailboxDoesNotSlowTheOthers(t *testing.T) {
+	full := func(number string) uint32 {
+		if number == "+12025550999" {
+			return smpp.StatusQueueFull
+		}
+		return smpp.StatusOK
+	}
+	inBubble(t, setup{options: smpptest.Options{NoFates: true}, faults: smpptest.Faults{Refuse: full, NoReceipts: true}, config: func(c *smpp.Config) { c.Rate = 10 }}, func(t *testing.T, b *bench) {
+		done := make(chan error, 1)
+		go func() {
+			_, err := b.submit("+12025550999", "x")
+			done <- err
+		}()
+		begin := time.Now()
+		for i := range 100 {
+			if _, err := b.submit(fmt.Sprintf("+1202555%04d", i), "x"); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(begin); took > 11*time.Second {
+			t.Errorf("100 texts at 10 a second took %v", took)
+		}
+		if err := <-done; !smpp.Throttling(err) || !smpp.Retryable(err) {
+			t.Errorf("the full mailbox: %v", err)
+		}
+		if b.link.Rate() != 10 {
+			t.Errorf("the rate is %v", b.link.Rate())
+		}
+		b.server.SetFaults(smpptest.Faults{QueueFull: true})
+		for i := range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, _ = b.link.Submit(ctx, b.segment(fmt.Sprintf("+1202556%04d", i), "x"))
+			cancel()
+		}
+		if b.link.Rate() >= 10 {
+			t.Error("a full message centre is not spared")
+		}
+	})
+}
+
+func TestWhatCannotBeWrittenIsSaidToBeUnsendable(t *testing.T) {
+	inBubble(t, setup{}, func(t *testing.T, b *bench) {
+		s := b.segment("+12025550123", "x")
+		s.From = "Much too long a name"
+		a, err := b.link.Submit(t.Context(), s)
+		if a.Sent != smpp.NotSent || !errors.Is(err, smpp.ErrUnsendable) || smpp.Retryable(err) || b.link.Counters().InFlight != 0 {
+			t.Errorf("got %+v, %v", a, err)
+		}
+		if _, err := b.submit("+12025550123", "x"); err != nil {
+			t.Errorf("the next: %v", err)
+		}
+	})
 }
 
 func TestAPoolLeavesASilentLinkForTheNext(t *testing.T) {

@@ -23,6 +23,7 @@ type Link struct {
 	on      Handlers
 	lanes   *lanes
 	pacer   *pacer
+	full    fullness
 	caution *caution
 	window  chan struct{} // a place for each submit_sm in flight
 	turn    chan struct{} // held by the submit that is next, so that they leave in the order in which they came

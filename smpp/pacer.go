@@ -91,6 +91,28 @@ func (p *pacer) good(now time.Time) {
 	}
 }
 
+// fullness tells a full message centre from a full mailbox: both say ESME_RMSGQFUL, and one phone that takes nothing must
+// not slow the texts to all others.
+type fullness struct {
+	mu sync.Mutex
+	to string // who was refused since the last text was accepted
+}
+
+// refused is called for each ESME_RMSGQFUL and tells whether it is the message centre that is full: two receivers in a row.
+func (f *fullness) refused(to string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	other := f.to != "" && f.to != to
+	f.to = to
+	return other
+}
+
+func (f *fullness) accepted() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.to = ""
+}
+
 // current is the rate now, 0 = no limit.
 func (p *pacer) current() float64 {
 	p.mu.Lock()

@@ -55,7 +55,9 @@ func (p *Pending) Wait() (Answer, error) {
 			return a, err
 		}
 		l.count.throttled.Add(1)
-		l.pacer.slow(time.Now())
+		if a.Status == StatusThrottled || l.full.refused(p.segment.To) {
+			l.pacer.slow(time.Now())
+		}
 		l.fault("throttled", err)
 		if time.Since(p.begun) >= throttlePatience {
 			return a, err
@@ -133,7 +135,7 @@ func (p *Pending) queue(probe bool) error {
 	}
 	bytes, err := encodeSubmit(&l.cfg, &p.segment, now)
 	if err != nil {
-		return fmt.Errorf("write submit_sm: %w", err)
+		return fmt.Errorf("%w: %w", ErrUnsendable, err)
 	}
 	r := &request{id: pdu.SubmitSMID, bytes: bytes, token: p.segment.Token, probe: probe}
 	if err := s.ask(p.ctx, r); err != nil {
@@ -264,6 +266,7 @@ func (p *Pending) answered(f frame, ok bool) (Answer, error) {
 		return a, err
 	}
 	l.count.accepted.Add(1)
+	l.full.accepted()
 	l.pacer.good(a.At)
 	return a, nil
 }

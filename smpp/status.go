@@ -69,6 +69,9 @@ var (
 	ErrDraining = errors.New("link is stopping")
 	// ErrExpired: the validity of the text ended before it could be written. Nothing was written.
 	ErrExpired = errors.New("validity ended before it could be sent")
+	// ErrUnsendable: the segment cannot be written as SMPP: an address that is too long or has other characters than ASCII,
+	// or more text than a PDU holds. Nothing was written, and trying again will not help.
+	ErrUnsendable = errors.New("cannot be written as submit_sm")
 	// ErrUnanswered: it was written, or part of it, and no answer came: the message centre may have it or not.
 	ErrUnanswered = errors.New("written, but not answered")
 	// ErrUnknownLink: no [[smpp]] has this name.
