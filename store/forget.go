@@ -120,7 +120,7 @@ func (w *work) find(number string) (f findings) {
 		}
 	})
 	eachRecord(w, tIncoming, func(k []byte, in incomingRecord) {
-		if in.Reply.From == number {
+		if sameNumber(in.Reply.From, number) {
 			f.incoming = append(f.incoming, tail(k))
 		}
 	})
@@ -130,7 +130,7 @@ func (w *work) find(number string) (f findings) {
 		}
 	})
 	eachRecord(w, tParts, func(k []byte, p partSet) {
-		if p.From == number {
+		if sameNumber(p.From, number) {
 			f.parts = append(f.parts, slices.Clone(k))
 		}
 	})
@@ -176,17 +176,11 @@ func (w *work) forgetCall(id string, f *Forgotten) {
 // forgetOptOut leaves of a person's opt-outs the keyed hash.
 func (w *work) forgetOptOut(number string, f *Forgotten) {
 	who := w.s.hash("number", number)
-	known := false
-	var entries []LedgerEntry
-	eachRecord(w, tLedger, func(_ []byte, e LedgerEntry) {
-		if e.Who == who {
-			known = true
-			if e.Number != "" || e.Wording != "" {
-				entries = append(entries, e)
-			}
-		}
-	})
+	entries := w.ledgerOf(who)
 	for _, e := range entries {
+		if e.Number == "" && e.Wording == "" {
+			continue
+		}
 		e.Number, e.Wording = "", ""
 		w.save(tLedger, key(nil).num(e.Seq), e)
 		f.Ledger++
@@ -204,7 +198,7 @@ func (w *work) forgetOptOut(number string, f *Forgotten) {
 		w.del(tOutNumber, key(nil).str(number).str(b))
 		f.StillOut = append(f.StillOut, b)
 	}
-	if known {
+	if len(entries) > 0 {
 		w.appendLedger(LedgerEntry{At: w.at, Action: ActionForget, Who: who, Businesses: f.StillOut, Source: SourceCommand})
 	}
 }

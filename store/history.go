@@ -80,11 +80,7 @@ func (w *work) explainNumber(num string, x *Explanation) {
 		return true
 	})
 	who := w.s.hash("number", num)
-	eachRecord(w, tLedger, func(_ []byte, e LedgerEntry) {
-		if e.Who == who {
-			x.Ledger = append(x.Ledger, e)
-		}
-	})
+	x.Ledger = w.ledgerOf(who)
 	w.scan(tOut, key(nil).str(who), func(k, _ []byte) bool {
 		_, rest := field(k)
 		b, _ := field(rest)

@@ -86,7 +86,19 @@ func (w *work) appendLedger(e LedgerEntry) LedgerEntry {
 	}
 	e.Hash = e.sum()
 	w.save(tLedger, key(nil).num(e.Seq), e)
+	w.put(tLedgerWho, key(nil).str(e.Who).num(e.Seq), nil)
 	return e
+}
+
+// ledgerOf are a person's entries, oldest first.
+func (w *work) ledgerOf(who string) (all []LedgerEntry) {
+	w.scan(tLedgerWho, key(nil).str(who), func(k, _ []byte) bool {
+		if e, ok := load[LedgerEntry](w, tLedger, key(nil).num(tail(k))); ok {
+			all = append(all, e)
+		}
+		return true
+	})
+	return all
 }
 
 // Ledger lists the ledger from an entry on. fn returns false to stop.

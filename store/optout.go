@@ -34,7 +34,7 @@ type OptChange struct {
 	Source     string   // SourceSMS, SourceCommand, ...
 	Line       string   // sender or line that it came in on
 	Wording    string   // what was said
-	Incoming   uint64   // incoming message, marked as handled in the same transaction; 0 if none
+	Incoming   uint64   // incoming message, marked as handled in the same transaction; one that is handled changes nothing; 0 if none
 
 	// Confirm, if set, is the confirmation text to queue, rendered. It is queued only if the change changes something and
 	// no confirmation was queued for this person and these businesses within the last five minutes.
@@ -105,7 +105,9 @@ func (w *work) optChange(c OptChange, action Action) (res OptResult, err error) 
 	if c.Number == "" || len(businesses) == 0 {
 		return res, errors.New("no number or no business")
 	}
-	w.handled(c.Incoming)
+	if c.Incoming != 0 && !w.handled(c.Incoming) {
+		return res, nil // it was dealt with before
+	}
 	who := w.s.hash("number", c.Number)
 	for _, b := range businesses {
 		res.Changed = res.Changed || w.has(tOut, outKey(who, b)) != (action == ActionOut)

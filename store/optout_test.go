@@ -58,6 +58,24 @@ func TestOptOutCancelsEverythingQueuedAndConfirmsOnce(t *testing.T) {
 	verify(t, s)
 }
 
+func TestStopThatIsHandledTwiceCountsOnce(t *testing.T) {
+	s := open(t, Options{})
+	reply(t, s, alice, "hello", t0)
+	in := must[Saved](t)(s.SaveIncoming(t.Context(), Incoming{Link: "carrier", From: alice, To: line, Body: "STOP"}, time.Minute, t0))
+	c := stop(alice, true)
+	c.Incoming = in.ID
+	must[OptResult](t)(s.OptOut(t.Context(), c, t0))
+	if r := must[OptResult](t)(s.OptOut(t.Context(), c, t0)); r.Changed || r.Confirmation != nil {
+		t.Errorf("%+v", r)
+	}
+	if th := must[textback.Thread](t)(s.OpenThread(t.Context(), alice, acme)); len(th.Messages) != 2 {
+		t.Errorf("%+v", th.Messages)
+	}
+	if again := must[textback.Text](t)(s.QueueText(t.Context(), NewText{Text: textback.Text{Kind: textback.HelpText, Business: acme, To: alice}, Incoming: in.ID}, t0)); again.ID != 0 {
+		t.Errorf("%+v", again)
+	}
+}
+
 func TestStopStartStopIsConfirmedOnceInFiveMinutes(t *testing.T) {
 	s := open(t, Options{})
 	at := t0

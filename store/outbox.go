@@ -76,10 +76,13 @@ type Failure struct {
 }
 
 // QueueText queues a text that answers no missed call. ErrOptedOut if the person has opted out, unless it is a
-// confirmation, a help answer or for staff.
+// confirmation, a help answer or for staff. If its incoming message was handled before, nothing is queued: the text is zero.
 func (s *Store) QueueText(ctx context.Context, n NewText, at time.Time) (t textback.Text, err error) {
 	err = s.update(ctx, at, func(w *work) error {
-		w.handled(n.Incoming)
+		t = textback.Text{}
+		if n.Incoming != 0 && !w.handled(n.Incoming) {
+			return nil
+		}
 		switch n.Text.Kind {
 		case textback.ConfirmationText, textback.HelpText, textback.StaffText:
 		default:

@@ -27,6 +27,7 @@ const (
 	tEarlyIDs                   // link, form of the message id, receipt id
 	tEarlyTo                    // last digits of an address, receipt id
 	tLedger                     // sequence → entry
+	tLedgerWho                  // keyed hash of the number, sequence
 	tOut                        // keyed hash of the number, business → standing opt-out
 	tOutNumber                  // number, business: index for lists
 	tIncoming                   // id → incoming message
@@ -55,7 +56,7 @@ var tableNames = [tables]string{
 	tCallers: "callers", tMissed: "missed", tRate: "rate", tFailed: "failed", tTexts: "texts", tTextsTime: "texts_time",
 	tTextsTo: "texts_to", tDue: "due", tOpen: "open", tUncertain: "uncertain", tTokens: "tokens", tIDs: "ids",
 	tRefs: "refs", tEarly: "early", tEarlyTime: "early_time", tEarlyIDs: "early_ids", tEarlyTo: "early_to",
-	tLedger: "ledger", tOut: "out", tOutNumber: "out_number", tIncoming: "incoming", tUnhandled: "unhandled",
+	tLedger: "ledger", tLedgerWho: "ledger_who", tOut: "out", tOutNumber: "out_number", tIncoming: "incoming", tUnhandled: "unhandled",
 	tSeen: "seen", tSeenTime: "seen_time", tParts: "parts", tPartsTime: "parts_time", tThreads: "threads",
 	tThreadsTime: "threads_time", tThreadsOpen: "threads_open", tThreadsCaller: "threads_caller", tTags: "tags",
 	tMessages: "messages", tBookings: "bookings", tBookingsTime: "bookings_time", tDeliveries: "deliveries",
