@@ -339,7 +339,11 @@ func (s *section) choices(key string, otherwise []string, what string, words []s
 
 // table reads a table inside this one, nil if there is none.
 func (s *section) table(key string) *section {
-	v := s.typed(key, kindTable, fmt.Sprintf("write a table: [%s]", key))
+	hint := fmt.Sprintf("write a table: [%s]", key)
+	if s.name == "" && key == "business" {
+		hint = "write [business.acme], with a key of your choice"
+	}
+	v := s.typed(key, kindTable, hint)
 	if v == nil {
 		return nil
 	}
@@ -386,7 +390,11 @@ func (s *section) done() {
 		if s.asked[e.key] {
 			continue
 		}
-		s.fail(e.at, s.name, fmt.Sprintf("unknown key %q", clip(e.key)), suggest(e.key, known))
+		hint := suggest(e.key, known)
+		if s.name != "" && (e.key == "state" || e.key == "control" || e.key == "control_group") {
+			hint = "it belongs at the top of the file, above the first [table]"
+		}
+		s.fail(e.at, s.name, fmt.Sprintf("unknown key %q", clip(e.key)), hint)
 	}
 }
 
