@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// AddressError: a webhook's host resolved to an address inside our own network, where nothing outside has business.
+// AddressError is the refusal of a webhook whose host resolved to an address inside our own network, where nothing outside
+// has business.
 type AddressError struct{ Addr netip.Addr }
 
 func (e *AddressError) Error() string {

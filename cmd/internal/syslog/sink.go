@@ -3,7 +3,6 @@ package syslog
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -20,9 +19,6 @@ const (
 	// noticeEvery limits what is said on stderr about a target that comes and goes.
 	noticeEvery = time.Minute
 )
-
-// errClosed: the receiver closed the connection; it is found out before a line is lost to it.
-var errClosed = errors.New("closed by the receiver")
 
 // sink is the queue and the one goroutine that writes from it.
 type sink struct {
@@ -138,7 +134,7 @@ func (s *sink) insist(line []byte) bool {
 	for {
 		err := s.write(line)
 		if err == nil {
-			s.up.Store(true)
+			s.up.Store(!s.fallback)
 			return true
 		}
 		if s.ctx.Err() != nil {
