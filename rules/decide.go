@@ -317,9 +317,8 @@ func quiet(_ *Set, f *Facts, d *textback.Decision) objection {
 		return objection{}
 	}
 	if f.Line.Policy.QuietAction == QuietSkip {
-		zones, from := f.zones()
-		return objects(textback.ReasonQuiet, "it is %s at the caller's place (%s, %s); quiet hours are %s and the policy is to skip",
-			d.Due.In(zones[0]).Format("15:04"), zones[0], from, f.Line.Policy.Quiet)
+		return objects(textback.ReasonQuiet, "it is %s; quiet hours are %s and the policy is to skip", f.place(d.Due, "15:04"),
+			f.Line.Policy.Quiet)
 	}
 	d.Due, d.Held = at, true
 	return objection{}
@@ -348,15 +347,39 @@ func (f *Facts) quietUntil(at, ended time.Time) (until time.Time, keep bool) {
 	return until, !until.Equal(at)
 }
 
-// textDetail is the sentence of a verdict that texts.
+// textDetail is the sentence of a verdict that texts. Where quiet hours matter it tells the time at the caller's place and
+// where that is known from.
 func textDetail(f *Facts, d textback.Decision, r picked) string {
-	s := r.why
-	if d.Held {
-		zones, from := f.zones()
-		s += fmt.Sprintf("; held until %s at the caller's place (%s, %s)",
-			d.Due.In(zones[0]).Format("Mon 15:04"), zones[0], from)
+	_, quietThen := f.quietZone(d.Due)
+	switch {
+	case d.Held:
+		return r.why + "; held until " + f.place(d.Due, "Mon 15:04")
+	case quietThen && f.Line.Policy.QuietAction == QuietSend:
+		return r.why + "; quiet hours are ignored: it is " + f.place(d.Due, "15:04")
+	case quietThen:
+		return r.why + "; in quiet hours, as the immediate answer: it is " + f.place(d.Due, "15:04")
+	default:
+		return r.why
 	}
-	return s
+}
+
+// place tells a time by the clock of the caller's place: "22:00 at the caller's place (America/New_York, from the number)".
+// Of several zones it is one in which it is quiet, if there is one.
+func (f *Facts) place(at time.Time, layout string) string {
+	z, _ := f.quietZone(at)
+	_, from := f.zones()
+	return fmt.Sprintf("%s at the caller's place (%s, %s)", at.In(z).Format(layout), z, from)
+}
+
+// quietZone is the first of the caller's zones in which it is quiet, else the first.
+func (f *Facts) quietZone(at time.Time) (z *time.Location, quiet bool) {
+	zones, _ := f.zones()
+	for _, z := range zones {
+		if f.Line.Policy.Quiet.At(at, z) {
+			return z, true
+		}
+	}
+	return zones[0], false
 }
 
 // short writes a duration without noise: "4h12m", "3s", "250ms".

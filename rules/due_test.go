@@ -199,3 +199,31 @@ func TestSharedSenders(t *testing.T) {
 		t.Errorf("the sender belongs to %v", l)
 	}
 }
+
+func TestTheVerdictTellsTheTimeAtTheCallersPlace(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		action QuietAction
+		facts  func(*Facts)
+		want   string
+	}{
+		{"by day", QuietHold, func(*Facts) {}, "the business is open"},
+		{"an immediate answer", QuietImmediate, func(f *Facts) { f.Now = night },
+			"the business is closed; in quiet hours, as the immediate answer: it is 22:00 at the caller's place (America/New_York, from the number)"},
+		{"quiet hours ignored", QuietSend, func(f *Facts) { f.Now = night },
+			"the business is closed; quiet hours are ignored: it is 22:00 at the caller's place (America/New_York, from the number)"},
+		{"a hold", QuietHold, func(f *Facts) { f.Now = night },
+			"the business is closed; held until Wed 08:00 at the caller's place (America/New_York, from the number)"},
+		{"two zones", QuietImmediate, func(f *Facts) { caller("+12085550123")(f); f.Now = night.Add(-time.Hour + time.Minute) },
+			"the business is closed"},
+		{"a number without a place", QuietHold, func(f *Facts) { f.Caller.Zones, f.Caller.CountryWide, f.Now = nil, true, night },
+			"the business is closed; held until Wed 08:00 at the caller's place (America/New_York, the business's, the number is good for a whole country)"},
+	} {
+		s := withPolicy(t, func(p *Policy) { p.QuietAction = c.action })
+		f := factsOf(s, missedCall("+12025550123"))
+		c.facts(&f)
+		if d := s.Decide(f); d.Detail != c.want {
+			t.Errorf("%s: %q, want %q", c.name, d.Detail, c.want)
+		}
+	}
+}
