@@ -218,7 +218,9 @@ func (s *session) command(ctx context.Context, cmd command.Command, limit time.D
 	return s.ask(ctx, cmd, limit, ErrTimeout)
 }
 
-func (s *session) ask(ctx context.Context, cmd command.Command, limit time.Duration, late error) (eslgo.RawResponse, error) {
+// ask is command with another error for a reply that does not come.
+func (s *session) ask(ctx context.Context, cmd command.Command, limit time.Duration, late error) (
+	eslgo.RawResponse, error) {
 	select {
 	case <-s.turn:
 		defer func() { s.turn <- struct{}{} }()

@@ -404,7 +404,8 @@ func TestTheBuiltInRecordingsAreWhatTheyWereMadeOf(t *testing.T) {
 }
 
 func reduced(r *esltest.Recording) *esltest.Recording {
-	return r.Only("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_BRIDGE", "CHANNEL_UNBRIDGE", "CHANNEL_HANGUP_COMPLETE", "CUSTOM").Trim()
+	return r.Only("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_BRIDGE", "CHANNEL_UNBRIDGE", "CHANNEL_HANGUP_COMPLETE",
+		"CUSTOM").Trim()
 }
 
 func writeRecorded(t *testing.T, name string) {

@@ -111,8 +111,8 @@ var channelColumns = [][2]string{
 	{"initial_dialplan", "@Caller-Dialplan"}, {"initial_context", "@Caller-Context"},
 }
 
-var callColumns = []string{"uuid", "direction", "created", "created_epoch", "name", "state", "cid_name", "cid_num", "ip_addr",
-	"dest", "presence_id", "presence_data", "accountcode", "callstate", "callee_name", "callee_num", "callee_direction",
+var callColumns = []string{"uuid", "direction", "created", "created_epoch", "name", "state", "cid_name", "cid_num",
+	"ip_addr", "dest", "presence_id", "presence_data", "accountcode", "callstate", "callee_name", "callee_num", "callee_direction",
 	"call_uuid", "hostname", "sent_callee_name", "sent_callee_num"}
 
 // row is a leg's row in show channels.
