@@ -33,8 +33,8 @@ type Stats struct {
 	Unhandled  int64                        // incoming messages saved and not yet handled
 }
 
-// Backup writes a checked copy of the file to path (mode 0600, by way of a temporary file beside it), while the store is
-// in use. The copy is a state file: to go back, stop the daemon and put it in place.
+// Backup writes a checked copy of the file to path (mode 0600, by way of a temporary file beside it), while the
+// store is in use. The copy is a state file: to go back, stop the daemon and put it in place.
 func (s *Store) Backup(ctx context.Context, path string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -69,7 +69,8 @@ func (s *Store) backup(path string) (err error) {
 	return errors.Join(os.Rename(tmp, path), syncDir(path))
 }
 
-// WriteTo writes a copy of the file as it stands to w. A slow w keeps pages that are freed meanwhile from being used again.
+// WriteTo writes a copy of the file as it stands to w. A slow w keeps pages that are freed meanwhile from being
+// used again.
 func (s *Store) WriteTo(w io.Writer) (n int64, err error) {
 	err = s.db.View(func(tx *bolt.Tx) error {
 		n, err = tx.WriteTo(w)

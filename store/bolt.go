@@ -90,8 +90,8 @@ func (b *boltTx) Scan(t table, from, to []byte, backward bool, fn func(k, v []by
 	return nil
 }
 
-// openBolt opens the file. The map freelist and an unsynced one are what etcd and containerd run with: a damaged freelist
-// page cannot make the file unreadable, and opening costs one walk over the pages.
+// openBolt opens the file. The map freelist and an unsynced one are what etcd and containerd run with: a damaged
+// freelist page cannot make the file unreadable, and opening costs one walk over the pages.
 func openBolt(o Options) (db *bolt.DB, err error) {
 	if o.Timeout == 0 {
 		o.Timeout = time.Second
@@ -148,8 +148,8 @@ func writeError(err error) error {
 	return fmt.Errorf("commit: %w", err)
 }
 
-// compactBolt rewrites a file of which more than half is free: bbolt never gives pages back. The new file replaces the old
-// one while this process still holds the old one's lock.
+// compactBolt rewrites a file of which more than half is free: bbolt never gives pages back. The new file replaces
+// the old one while this process still holds the old one's lock.
 func compactBolt(o Options, db *bolt.DB) (*bolt.DB, error) {
 	const small = 4 << 20
 	size, free := usage(db)

@@ -40,8 +40,8 @@ type BookingRecord struct {
 
 func bookingKey(service, id, event string) []byte { return key(nil).str(service).str(id).str(event) }
 
-// RecordBooking records a booking on the thread of its token, else of its phone; a thread is opened if there is none. The
-// same (service, id, event) again changes nothing.
+// RecordBooking records a booking on the thread of its token, else of its phone; a thread is opened if there is
+// none. The same (service, id, event) again changes nothing.
 func (s *Store) RecordBooking(ctx context.Context, n NewBooking, at time.Time) (res BookingResult, err error) {
 	if n.Booking.ID == "" || n.Event == "" {
 		return res, fmt.Errorf("record a booking: no id or no event: %w", ErrNotFound)

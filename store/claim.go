@@ -14,7 +14,8 @@ const unrepliedWithin = 30 * 24 * time.Hour
 // scanMost bounds what one history reads of a caller, block or line: limits are far below, floods are far above.
 const scanMost = 5000
 
-// claim is what a text to a caller takes up: the window, the limits and the budgets. A text that does not leave gives it back.
+// claim is what a text to a caller takes up: the window, the limits and the budgets. A text that does not leave
+// gives it back.
 type claim struct {
 	ID        uint64 // of the text; of nothing in shadow mode
 	CallID    string
@@ -61,8 +62,8 @@ func budgetKey(kind byte, shadow bool, from time.Time, business string) []byte {
 	return k
 }
 
-// History reads the history as Decide would, for a text that is checked again when it is due. By then the text's own claim
-// and call are part of it.
+// History reads the history as Decide would, for a text that is checked again when it is due. By then the text's
+// own claim and call are part of it.
 func (s *Store) History(ctx context.Context, k Keys, at time.Time) (h textback.History, err error) {
 	err = s.view(ctx, at, func(w *work) error { h = w.history(k); return nil })
 	return h, err
@@ -179,7 +180,10 @@ func (w *work) giveBack(t textback.Text) {
 }
 
 func (w *work) addBudget(c claim, n int64) {
-	for _, b := range [][]byte{budgetKey(rateHour, c.Shadow, c.Hour, c.Business), budgetKey(rateDay, c.Shadow, c.Day, c.Business)} {
+	for _, b := range [][]byte{
+		budgetKey(rateHour, c.Shadow, c.Hour, c.Business),
+		budgetKey(rateDay, c.Shadow, c.Day, c.Business),
+	} {
 		if now := int64(number(w.get(tRate, b))) + n; now > 0 {
 			w.put(tRate, b, key(nil).num(uint64(now)))
 		} else {
@@ -217,13 +221,14 @@ func (w *work) facts(caller, business string) callerFacts {
 	return f
 }
 
-// hourAndDay are the beginnings of the clock hour and the day in a zone. The hour is cut off the local clock, so that it is right in
-// zones of half hours and on the nights when clocks change.
+// hourAndDay are the beginnings of the clock hour and the day in a zone. The hour is cut off the local clock, so
+// that it is right in zones of half hours and on the nights when clocks change.
 func hourAndDay(at time.Time, zone *time.Location) (hour, day time.Time) {
 	if zone == nil {
 		zone = time.UTC
 	}
 	l := at.In(zone)
-	hour = l.Add(-time.Duration(l.Minute())*time.Minute - time.Duration(l.Second())*time.Second - time.Duration(l.Nanosecond()))
+	past := time.Duration(l.Minute())*time.Minute + time.Duration(l.Second())*time.Second + time.Duration(l.Nanosecond())
+	hour = l.Add(-past)
 	return hour.UTC(), time.Date(l.Year(), l.Month(), l.Day(), 0, 0, 0, 0, zone).UTC()
 }

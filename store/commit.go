@@ -26,8 +26,9 @@ type request struct {
 	done     chan struct{}
 }
 
-// update runs fn in a transaction that it shares with whatever else is waiting, and returns when that is on the disk. fn may run
-// a second time in the rare case that another operation of its group panicked: it sets its results anew each time.
+// update runs fn in a transaction that it shares with whatever else is waiting, and returns when that is on the
+// disk. fn may run a second time in the rare case that another operation of its group panicked: it sets its results
+// anew each time.
 func (s *Store) update(ctx context.Context, at time.Time, fn func(*work) error) error {
 	if s.opts.ReadOnly {
 		return ErrReadOnly

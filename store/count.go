@@ -45,8 +45,8 @@ func (w *work) add(k []byte, n int64) {
 	w.put(tCounts, k, key(nil).num(uint64(int64(number(w.get(tCounts, k)))+n)))
 }
 
-// Counts sums what was counted in the clock hours (UTC) that [since, until) touches, by business and line; two zero times
-// give the totals since the file was made, without business and line.
+// Counts sums what was counted in the clock hours (UTC) that [since, until) touches, by business and line; two zero
+// times give the totals since the file was made, without business and line.
 func (s *Store) Counts(ctx context.Context, since, until time.Time) (all []Count, err error) {
 	err = s.view(ctx, time.Time{}, func(w *work) error {
 		from, to := key(nil).num(countTotal), key(nil).num(countNow)

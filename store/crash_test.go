@@ -22,8 +22,8 @@ var crashRounds = flag.Int("crash.rounds", 4, "how often the writing process is 
 // crashFile names the state file to the process that is to be killed.
 const crashFile = "TEXTBACK_CRASH_FILE"
 
-// TestCrashVictim is the process that TestKilledProcessLosesNothingItAcknowledged kills: it writes as fast as it can, and
-// says each thing only when it is durable.
+// TestCrashVictim is the process that TestKilledProcessLosesNothingItAcknowledged kills: it writes as fast as it
+// can, and says each thing only when it is durable.
 func TestCrashVictim(t *testing.T) {
 	path := os.Getenv(crashFile)
 	if path == "" {

@@ -12,15 +12,15 @@ import (
 	"textback"
 )
 
-// TokenLength is the length in characters of a booking token. Tokens are made by the store from crypto/rand, one for each
-// missed-call text: lower-case letters and the digits 2 to 7, 50 bits.
+// TokenLength is the length in characters of a booking token. Tokens are made by the store from crypto/rand, one
+// for each missed-call text: lower-case letters and the digits 2 to 7, 50 bits.
 const TokenLength = 10
 
 // Keys tell Decide whose history to read. Business, Line and Caller must be those of the Decision that follows.
 type Keys struct {
 	Business     string         // "" if the line is unknown: the history is then empty
 	Line         string         // E.164 as configured
-	Caller       string         // E.164; "" if there is no number: the history then holds the counters of line and business only
+	Caller       string         // E.164; "" if there is no number: only the counters of line and business are read
 	Block        string         // the caller's number without its last four digits
 	Zone         *time.Location // for the business's clock hour and day; nil is UTC
 	RepeatWithin time.Duration
@@ -132,8 +132,8 @@ func (w *work) missedCallText(v textback.Verdict, k Keys) (*textRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := w.newText(textback.Text{Kind: textback.MissedCallText, CallID: v.Call.ID, Business: d.Business, Line: d.Line, To: d.Caller,
-		From: d.From, SMPP: d.SMPP, Template: d.Template, Token: token, Due: d.Due, Held: d.Held, Expires: d.Expires})
+	r := w.newText(textback.Text{Kind: textback.MissedCallText, CallID: v.Call.ID, Business: d.Business, Line: d.Line,
+		To: d.Caller, From: d.From, SMPP: d.SMPP, Template: d.Template, Token: token, Due: d.Due, Held: d.Held, Expires: d.Expires})
 	w.put(tTokens, key(nil).str(token), key(nil).num(r.T.ID))
 	w.claim(r.T.ID, v, k, false)
 	return r, nil
@@ -148,8 +148,8 @@ func newToken() (string, error) {
 }
 
 // Reached notes that a person was reached: queued missed-call texts of the caller of which nothing was written are
-// cancelled and their verdicts become recovered, their claims are given back, the missed counter starts anew, and an open
-// thread has its human response. It returns the cancelled texts.
+// cancelled and their verdicts become recovered, their claims are given back, the missed counter starts anew, and
+// an open thread has its human response. It returns the cancelled texts.
 func (s *Store) Reached(ctx context.Context, c Contact, at time.Time) (cancelled []textback.Text, err error) {
 	if c.Caller == "" {
 		return nil, errors.New("reached: no number")

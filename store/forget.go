@@ -17,8 +17,8 @@ type Forgotten struct {
 	StillOut                                              []string // businesses that go on being suppressed by the keyed hash
 }
 
-// Forget erases a person: calls (what was decided stays, without who it was about), texts, threads, hand-offs, the number and the
-// wording in the ledger. Opt-outs go on suppressing by a keyed hash.
+// Forget erases a person: calls (what was decided stays, without who it was about), texts, threads, hand-offs, the
+// number and the wording in the ledger. Opt-outs go on suppressing by a keyed hash.
 func (s *Store) Forget(ctx context.Context, number string, at time.Time) (f Forgotten, err error) {
 	if number == "" {
 		return f, fmt.Errorf("forget: no number: %w", ErrNotFound)

@@ -132,7 +132,9 @@ func (s *Store) ThreadsBetween(ctx context.Context, since, until time.Time, fn f
 
 func (s *Store) between(ctx context.Context, t table, since, until time.Time, fn func(*work, []byte) bool) error {
 	return s.view(ctx, since, func(w *work) error {
-		w.walk(t, key(nil).time(since), key(nil).time(until), false, func(k, _ []byte) bool { return fn(w, k) && ctx.Err() == nil })
+		w.walk(t, key(nil).time(since), key(nil).time(until), false, func(k, _ []byte) bool {
+			return fn(w, k) && ctx.Err() == nil
+		})
 		return cmpErr(w.err, ctx.Err())
 	})
 }

@@ -82,9 +82,11 @@ func (in *Incoming) fingerprint() []byte {
 	return h.Sum(nil)
 }
 
-// SaveIncoming makes an incoming message durable, before it is acknowledged. A repeat of the same message within the time
-// given is recognised. Parts of a long message are kept until it is complete.
-func (s *Store) SaveIncoming(ctx context.Context, in Incoming, within time.Duration, at time.Time) (saved Saved, err error) {
+// SaveIncoming makes an incoming message durable, before it is acknowledged. A repeat of the same message within
+// the time given is recognised. Parts of a long message are kept until it is complete.
+func (s *Store) SaveIncoming(ctx context.Context, in Incoming, within time.Duration, at time.Time) (
+	saved Saved, err error,
+) {
 	if in.From == "" {
 		return Saved{}, errors.New("save an incoming message: it has no sender")
 	}
@@ -107,8 +109,7 @@ func (w *work) saveIncoming(in Incoming, within time.Duration) Saved {
 		}
 		w.del(tSeenTime, key(nil).time(old.At).raw(seen))
 	}
-	whole := in.Concat == nil || in.Concat.Total < 2 || in.Concat.Total > 255 || in.Concat.Seq < 1 || in.Concat.Seq > in.Concat.Total
-	if whole {
+	if c := in.Concat; c == nil || c.Total < 2 || c.Total > 255 || c.Seq < 1 || c.Seq > c.Total {
 		r := textback.Reply{From: in.From, To: in.To, Body: in.Body, At: w.at, Link: in.Link}
 		return w.received(r, [][]byte{seen})
 	}

@@ -128,8 +128,8 @@ func digits(s string) string {
 	return string(d)
 }
 
-// sameAddress tells whether two addresses may be spellings of one: equal, or one ends with the other's digits, a national
-// prefix 0 left out.
+// sameAddress tells whether two addresses may be spellings of one: equal, or one ends with the other's digits, a
+// national prefix 0 left out.
 func sameAddress(a, b string) bool {
 	if a == b {
 		return true

@@ -31,8 +31,9 @@ type LedgerEntry struct {
 	Hash       string // hex
 }
 
-// hash is the keyed hash (HMAC-SHA256 with the file's own random key) under which a number or a wording can be recognised
-// when it is gone. Numbers are few: whoever has the file can try them all, so it is a pseudonym, not anonymous.
+// hash is the keyed hash (HMAC-SHA256 with the file's own random key) under which a number or a wording can be
+// recognised when it is gone. Numbers are few: whoever has the file can try them all, so it is a pseudonym, not
+// anonymous.
 func (s *Store) hash(kind, what string) string {
 	m := hmac.New(sha256.New, s.hashKey)
 	m.Write([]byte(kind))
@@ -116,8 +117,8 @@ func (s *Store) Ledger(ctx context.Context, from uint64, fn func(LedgerEntry) bo
 	})
 }
 
-// Verify checks the whole file: the ledger's chain, the opt-out index against it, that each text stands in the index of its
-// state, and that verdicts = missed calls. The error is the first thing that is wrong.
+// Verify checks the whole file: the ledger's chain, the opt-out index against it, that each text stands in the
+// index of its state, and that verdicts = missed calls. The error is the first thing that is wrong.
 func (s *Store) Verify(ctx context.Context) error {
 	return s.view(ctx, time.Time{}, func(w *work) error {
 		if err := w.verifyLedger(); err != nil {

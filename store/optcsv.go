@@ -20,7 +20,8 @@ type ImportResult struct {
 // csvColumns are the columns of an opt-out file. Only number is needed to import; any order, others are ignored.
 var csvColumns = []string{"number", "business", "at", "source", "line", "wording"}
 
-// ExportOptOuts writes the standing opt-outs as CSV, and returns how many, and how many erased persons it had to leave out.
+// ExportOptOuts writes the standing opt-outs as CSV, and returns how many, and how many erased persons it had to
+// leave out.
 func (s *Store) ExportOptOuts(ctx context.Context, w io.Writer) (written, erased int, err error) {
 	// Gathered first: a slow writer must not hold a snapshot, which keeps old pages from being used again.
 	var rows []OptedOut
@@ -39,7 +40,8 @@ func (s *Store) ExportOptOuts(ctx context.Context, w io.Writer) (written, erased
 	err = out.Write(csvColumns)
 	for _, o := range rows {
 		if err == nil {
-			err = out.Write([]string{o.Number, o.Business, o.At.UTC().Format(time.RFC3339), defuse(o.Source), defuse(o.Line), defuse(o.Wording)})
+			err = out.Write([]string{o.Number, o.Business, o.At.UTC().Format(time.RFC3339), defuse(o.Source), defuse(o.Line),
+				defuse(o.Wording)})
 		}
 	}
 	out.Flush()
@@ -127,7 +129,8 @@ func readRow(cell func(string) string, number func(string) (string, error)) (o O
 			return o, fmt.Errorf("time %q cannot be right", when)
 		}
 	}
-	o.Business, o.Source, o.Line, o.Wording = strings.TrimSpace(cell("business")), cell("source"), cell("line"), cell("wording")
+	o.Business, o.Source = strings.TrimSpace(cell("business")), cell("source")
+	o.Line, o.Wording = cell("line"), cell("wording")
 	return o, nil
 }
 

@@ -34,10 +34,10 @@ type OptChange struct {
 	Source     string   // SourceSMS, SourceCommand, ...
 	Line       string   // sender or line that it came in on
 	Wording    string   // what was said
-	Incoming   uint64   // incoming message, marked as handled in the same transaction; one that is handled changes nothing; 0 if none
+	Incoming   uint64   // marked as handled in the same transaction; one that was handled changes nothing; 0 if none
 
-	// Confirm, if set, is the confirmation text to queue, rendered. It is queued only if the change changes something and
-	// no confirmation was queued for this person and these businesses within the last five minutes.
+	// Confirm, if set, is the confirmation text to queue, rendered. It is queued only if the change changes
+	// something and no confirmation was queued for this person and these businesses within the last five minutes.
 	Confirm *textback.Text
 	Also    func(OptResult) []Delivery
 }
@@ -161,8 +161,8 @@ func (w *work) setOut(who, business string, e LedgerEntry) {
 	}
 }
 
-// cancelFor cancels what is queued for a person of some businesses: on an opt-out everything, on an opt-in the confirmation
-// of the opt-out.
+// cancelFor cancels what is queued for a person of some businesses: on an opt-out everything, on an opt-in the
+// confirmation of the opt-out.
 func (w *work) cancelFor(number string, businesses []string, action Action) (cancelled []textback.Text) {
 	for _, id := range w.textsTo(number) {
 		r, ok := w.text(id)
@@ -182,7 +182,8 @@ func (w *work) textsTo(number string) (ids []uint64) {
 	return ids
 }
 
-// mayConfirm tells whether no confirmation was queued for the person and these businesses lately, and notes that one is now.
+// mayConfirm tells whether no confirmation was queued for the person and these businesses lately, and notes that
+// one is now.
 func (w *work) mayConfirm(number string, businesses []string, action Action) bool {
 	for _, b := range businesses {
 		f := w.facts(number, b)

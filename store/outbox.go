@@ -41,8 +41,8 @@ const (
 	PartRefused
 	// PartUncertain: written, but no answer came.
 	PartUncertain
-	// PartNotWritten: nothing of it left, or the message centre turned it away for now (throttled, queue full): it may be
-	// written again. Defer the text when no part of it is submitting any more.
+	// PartNotWritten: nothing of it left, or the message centre turned it away for now (throttled, queue full): it
+	// may be written again. Defer the text when no part of it is submitting any more.
 	PartNotWritten
 )
 
@@ -76,7 +76,8 @@ type Failure struct {
 }
 
 // QueueText queues a text that answers no missed call. ErrOptedOut if the person has opted out, unless it is a
-// confirmation, a help answer or for staff. If its incoming message was handled before, nothing is queued: the text is zero.
+// confirmation, a help answer or for staff. If its incoming message was handled before, nothing is queued: the text
+// is zero.
 func (s *Store) QueueText(ctx context.Context, n NewText, at time.Time) (t textback.Text, err error) {
 	err = s.update(ctx, at, func(w *work) error {
 		t = textback.Text{}
@@ -141,7 +142,8 @@ func (s *Store) first(ctx context.Context, t table) (at time.Time, ok bool, err 
 }
 
 // change runs fn on one text in a transaction and returns the text as it then stands.
-func (s *Store) change(ctx context.Context, what string, id uint64, at time.Time, fn func(*work, *textRecord) error) (textback.Text, error) {
+func (s *Store) change(ctx context.Context, what string, id uint64, at time.Time,
+	fn func(*work, *textRecord) error) (textback.Text, error) {
 	var t textback.Text
 	err := s.update(ctx, at, func(w *work) error {
 		r, ok := w.text(id)
@@ -160,8 +162,9 @@ func (s *Store) change(ctx context.Context, what string, id uint64, at time.Time
 	return t, nil
 }
 
-// Attempt makes the attempt durable before anything is written: the text is submitting, so are its parts, and the claim
-// counts from at. ErrState if the text is not queued any more (it was cancelled meanwhile): then nothing may be written.
+// Attempt makes the attempt durable before anything is written: the text is submitting, so are its parts, and the
+// claim counts from at. ErrState if the text is not queued any more (it was cancelled meanwhile): then nothing may
+// be written.
 func (s *Store) Attempt(ctx context.Context, a Attempt, at time.Time) (textback.Text, error) {
 	return s.change(ctx, "attempt", a.ID, at, func(w *work, r *textRecord) error {
 		t := &r.T
@@ -264,8 +267,8 @@ func (s *Store) PartAnswered(ctx context.Context, a PartAnswer, at time.Time) (t
 	})
 }
 
-// Defer puts a text back into the queue: not yet written, or with parts that were not. ErrState if there is nothing left
-// to write.
+// Defer puts a text back into the queue: not yet written, or with parts that were not. ErrState if there is nothing
+// left to write.
 func (s *Store) Defer(ctx context.Context, d Deferral, at time.Time) (textback.Text, error) {
 	return s.change(ctx, "defer", d.ID, at, func(w *work, r *textRecord) error {
 		t := &r.T
@@ -302,7 +305,8 @@ func (s *Store) Expire(ctx context.Context, id uint64, note string, at time.Time
 	return s.endQueued(ctx, "expire", id, textback.Expired, note, at)
 }
 
-func (s *Store) endQueued(ctx context.Context, what string, id uint64, to textback.TextState, note string, at time.Time) (textback.Text, error) {
+func (s *Store) endQueued(ctx context.Context, what string, id uint64, to textback.TextState, note string,
+	at time.Time) (textback.Text, error) {
 	return s.change(ctx, what, id, at, func(w *work, r *textRecord) error {
 		if r.T.State != textback.Queued {
 			return fmt.Errorf("it is %s: %w", r.T.State, ErrState)
@@ -398,9 +402,9 @@ func (s *Store) Resend(ctx context.Context, id uint64, at time.Time) (textback.T
 	})
 }
 
-// ClockStepped moves the queued texts with the wall clock after it was set by so much (forward is positive): what was to leave in
-// five seconds still does, and nothing expires, or waits, for the step. Texts held for the end of quiet hours keep their time:
-// that is one of the clock's own.
+// ClockStepped moves the queued texts with the wall clock after it was set by so much (forward is positive): what
+// was to leave in five seconds still does, and nothing expires, or waits, for the step. Texts held for the end of
+// quiet hours keep their time: that is one of the clock's own.
 func (s *Store) ClockStepped(ctx context.Context, by time.Duration, at time.Time) (moved int, err error) {
 	err = s.update(ctx, at, func(w *work) error {
 		moved = 0

@@ -11,9 +11,10 @@ import (
 	"syscall"
 )
 
-// preflight walks the pages of a bbolt file with plain reads before bbolt maps it. bbolt itself meets damage with a panic
-// in a goroutine of its own, or with a fault outside the mapping, and neither can be caught. It returns nil for a file
-// that is not there, empty, or locked by another process (bbolt says that better), else an ErrCorrupt with what is wrong.
+// preflight walks the pages of a bbolt file with plain reads before bbolt maps it. bbolt itself meets damage with a
+// panic in a goroutine of its own, or with a fault outside the mapping, and neither can be caught. It returns nil
+// for a file that is not there, empty, or locked by another process (bbolt says that better), else an ErrCorrupt
+// with what is wrong.
 func preflight(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +77,8 @@ func (p *pages) meta() error {
 			}
 			sum := fnv.New64a()
 			sum.Write(b[:56])
-			if le.Uint32(b) != 0xED0CDAED || le.Uint32(b[4:]) != 2 || le.Uint64(b[56:]) != sum.Sum64() || int64(le.Uint32(b[8:])) != size {
+			if le.Uint32(b) != 0xED0CDAED || le.Uint32(b[4:]) != 2 || int64(le.Uint32(b[8:])) != size ||
+				le.Uint64(b[56:]) != sum.Sum64() {
 				continue
 			}
 			if id := le.Uint64(b[48:]); p.pageSize == 0 || id > best {

@@ -44,7 +44,9 @@ func (s *Store) Prune(ctx context.Context, r Retention, at time.Time) (p Pruned,
 		func() (int, error) { return s.pruneTime(ctx, tCallsTime, records, at, &p.Calls, pruneCall) },
 		func() (int, error) { return s.pruneTime(ctx, tTextsTime, records, at, &p.Texts, pruneText) },
 		func() (int, error) {
-			return s.pruneTime(ctx, tThreadsTime, records, at, &p.Threads, func(w *work, k []byte) bool { return pruneThread(w, k, records) })
+			return s.pruneTime(ctx, tThreadsTime, records, at, &p.Threads, func(w *work, k []byte) bool {
+				return pruneThread(w, k, records)
+			})
 		},
 		func() (int, error) { return s.pruneTime(ctx, tBookingsTime, records, at, &p.Other, pruneBooking) },
 		func() (int, error) { return s.pruneTime(ctx, tSeenTime, at.Add(-keepSeen), at, &p.Incoming, pruneSeen) },
@@ -75,7 +77,9 @@ func (s *Store) Prune(ctx context.Context, r Retention, at time.Time) (p Pruned,
 			return s.pruneKeys(ctx, tClaims, at, &p.Claims, func(_, v []byte) bool { return oldClaim(v, claims) })
 		},
 		func() (int, error) {
-			return s.pruneKeys(ctx, tCallers, at, &p.Other, func(_, v []byte) bool { return oldCaller(v, at.Add(-max(r.Records, r.Claims))) })
+			return s.pruneKeys(ctx, tCallers, at, &p.Other, func(_, v []byte) bool {
+				return oldCaller(v, at.Add(-max(r.Records, r.Claims)))
+			})
 		},
 	} {
 		if _, err := step(); err != nil {
@@ -86,10 +90,12 @@ func (s *Store) Prune(ctx context.Context, r Retention, at time.Time) (p Pruned,
 }
 
 // pruneTime removes the records of a time index that lie before a time. fn removes one, or leaves it and returns false.
-func (s *Store) pruneTime(ctx context.Context, t table, before, at time.Time, n *int, fn func(*work, []byte) bool) (int, error) {
+func (s *Store) pruneTime(ctx context.Context, t table, before, at time.Time, n *int,
+	fn func(*work, []byte) bool) (int, error) {
 	var from []byte
 	for {
 		var got, removed int
+		var last []byte
 		err := s.update(ctx, at, func(w *work) error {
 			got, removed = 0, 0
 			for _, k := range w.keys(t, from, key(nil).time(before), pruneBatch) {
@@ -98,14 +104,17 @@ func (s *Store) pruneTime(ctx context.Context, t table, before, at time.Time, n 
 					w.del(t, k)
 					removed++
 				}
-				from = append(append([]byte{}, k...), 0)
+				last = append(append([]byte{}, k...), 0)
 			}
 			return nil
 		})
-		*n += removed
-		if err != nil || got < pruneBatch {
-			return removed, err
+		if err != nil {
+			return 0, err
 		}
+		if *n += removed; got < pruneBatch {
+			return removed, nil
+		}
+		from = last // those that stay are not looked at again
 	}
 }
 
@@ -120,8 +129,11 @@ func (s *Store) pruneRange(ctx context.Context, t table, from, to []byte, at tim
 			got = len(keys)
 			return nil
 		})
-		if *n += got; err != nil || got < pruneBatch {
-			return got, err
+		if err != nil {
+			return 0, err
+		}
+		if *n += got; got < pruneBatch {
+			return got, nil
 		}
 	}
 }
@@ -220,5 +232,8 @@ func oldClaim(v []byte, before time.Time) bool {
 
 func oldCaller(v []byte, before time.Time) bool {
 	var f callerFacts
-	return decode(v, &f) == nil && f.Wrote.Before(before) && f.Reached.Before(before) && f.Confirmed.Before(before) && f.ConfirmedIn.Before(before)
+	if decode(v, &f) != nil {
+		return false
+	}
+	return later(later(f.Wrote, f.Reached), later(f.Confirmed, f.ConfirmedIn)).Before(before)
 }

@@ -37,7 +37,8 @@ func refKey(link string, low byte, id uint64, part int) key {
 	return key(nil).str(link).byt(low).num(id).byt(byte(part))
 }
 
-// forms are the ways in which a message id is indexed: as it stood, and as a number in both bases without leading zeros.
+// forms are the ways in which a message id is indexed: as it stood, and as a number in both bases without leading
+// zeros.
 func forms(id string) []string {
 	if id == "" {
 		return nil
@@ -52,8 +53,8 @@ func forms(id string) []string {
 	return all
 }
 
-// otherForms are the ways in which the same id may have been written in the other place: with other leading zeros or case,
-// or in the other base.
+// otherForms are the ways in which the same id may have been written in the other place: with other leading zeros
+// or case, or in the other base.
 func otherForms(id string) []string {
 	dec, hex := bases(id)
 	var all []string
@@ -104,8 +105,8 @@ func (w *work) indexID(link, messageID string, id uint64, part int) {
 	}
 }
 
-// ApplyReceipt moves the text that a receipt belongs to: by id as it stood, by its other base, by reference, by addresses.
-// One that matches nothing is kept for a day, for a response that may bring its id.
+// ApplyReceipt moves the text that a receipt belongs to: by id as it stood, by its other base, by reference, by
+// addresses. One that matches nothing is kept for a day, for a response that may bring its id.
 func (s *Store) ApplyReceipt(ctx context.Context, rc textback.Receipt) (a Applied, err error) {
 	err = s.update(ctx, rc.At, func(w *work) error {
 		a = Applied{}
@@ -151,9 +152,9 @@ func (w *work) match(rc textback.Receipt) (matched, bool) {
 	return w.matchAddresses(rc)
 }
 
-// matchID takes, of the texts with this id on the link, the newest to the receipt's addresses, one that still waits first
-// (some message centres give every message the same id). strict wants the addresses to fit in any case: ids in another base meet
-// by chance.
+// matchID takes, of the texts with this id on the link, the newest to the receipt's addresses, one that still waits
+// first (some message centres give every message the same id). strict wants the addresses to fit in any case: ids
+// in another base meet by chance.
 func (w *work) matchID(rc textback.Receipt, form, how string, strict bool) (matched, bool) {
 	var all []matched
 	w.back(tIDs, key(nil).str(rc.Link).str(form), func(k, _ []byte) bool {
@@ -230,8 +231,8 @@ func (w *work) matchRef(rc textback.Receipt) (matched, bool) {
 	return matched{}, false
 }
 
-// matchAddresses takes the newest text between the two addresses of which a part waits for its receipt. While a part of it is
-// on the wire its id is still to come: then the receipt waits for it.
+// matchAddresses takes the newest text between the two addresses of which a part waits for its receipt. While a
+// part of it is on the wire its id is still to come: then the receipt waits for it.
 func (w *work) matchAddresses(rc textback.Receipt) (m matched, ok bool) {
 	var ids []uint64
 	for _, a := range ends(rc) {
@@ -293,7 +294,8 @@ func addressed(rc textback.Receipt, t textback.Text) bool {
 // applyTo moves the part. The first final state stands: repeats, and a second opinion, change nothing.
 func (w *work) applyTo(m matched, rc textback.Receipt) Applied {
 	r, p := m.r, &m.r.T.Parts[m.part]
-	if a := (alias{rc.Link, rc.MessageID, m.part}); m.how != "id" && a.ID != "" && !slices.Contains(r.Aliases, a) && len(r.Aliases) < aliasesMost {
+	a := alias{rc.Link, rc.MessageID, m.part}
+	if m.how != "id" && a.ID != "" && len(r.Aliases) < aliasesMost && !slices.Contains(r.Aliases, a) {
 		r.Aliases = append(r.Aliases, a) // what follows with this id is for this part
 		w.indexID(a.Link, a.ID, r.T.ID, a.Part)
 		w.saveText(r)

@@ -8,15 +8,14 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
-	"sync"
 )
 
-// recordVersion is the first byte of every record: JSON of its fields, those with their zero value left out. A root type that
-// grows a field needs no new version: older records lack it.
+// recordVersion is the first byte of every record: JSON of its fields, those with their zero value left out. A root
+// type that grows a field needs no new version: older records lack it.
 const recordVersion = 1
 
-// encode writes a record. It is encoding/json's format without zero fields (the package has a tag for that, but the root
-// types must not know how they are stored): about a third of the size.
+// encode writes a record. It is encoding/json's format without zero fields (the package has a tag for that, but the
+// root types must not know how they are stored): about a third of the size.
 func encode(v any) ([]byte, error) {
 	return appendValue([]byte{recordVersion}, reflect.ValueOf(v))
 }
@@ -91,36 +90,20 @@ func appendList(b []byte, v reflect.Value) (_ []byte, err error) {
 func appendStruct(b []byte, v reflect.Value) (_ []byte, err error) {
 	b = append(b, '{')
 	first := true
-	for i, name := range fieldNames(v.Type()) {
+	for i := range v.NumField() {
 		f := v.Field(i)
-		if name == "" || f.IsZero() || f.Kind() == reflect.Slice && f.Len() == 0 {
+		field := v.Type().Field(i)
+		if !field.IsExported() || f.IsZero() || f.Kind() == reflect.Slice && f.Len() == 0 {
 			continue
 		}
 		if !first {
 			b = append(b, ',')
 		}
 		first = false
-		b = append(append(append(b, '"'), name...), `":`...)
+		b = append(append(append(b, '"'), field.Name...), `":`...)
 		if b, err = appendValue(b, f); err != nil {
-			return b, fmt.Errorf("%s: %w", name, err)
+			return b, fmt.Errorf("%s: %w", field.Name, err)
 		}
 	}
 	return append(b, '}'), nil
-}
-
-var fieldCache sync.Map // reflect.Type → []string
-
-// fieldNames are a struct's exported fields in order, "" for the others.
-func fieldNames(t reflect.Type) []string {
-	if names, ok := fieldCache.Load(t); ok {
-		return names.([]string)
-	}
-	names := make([]string, t.NumField())
-	for i := range names {
-		if f := t.Field(i); f.IsExported() {
-			names[i] = f.Name
-		}
-	}
-	fieldCache.Store(t, names)
-	return names
 }

@@ -40,8 +40,8 @@ type Options struct {
 	// NoCompact keeps Open from rewriting a file of which more than half is free pages.
 	NoCompact bool
 
-	// Join decodes the raw parts of a concatenated message, in order, when it is complete or timed out: a surrogate or an
-	// escape pair may be split between parts, so parts are decoded together. Nil joins the parts' own Body.
+	// Join decodes the raw parts of a concatenated message, in order, when it is complete or timed out: a surrogate
+	// or an escape pair may be split between parts, so parts are decoded together. Nil joins the parts' own Body.
 	Join func(coding byte, parts [][]byte) string
 
 	// TextChanged, if set, is called inside the transaction for every change of a text's state (its first, Queued,
@@ -55,9 +55,9 @@ type Options struct {
 
 // Store is an open state file. Its methods may be called from any goroutine.
 //
-// A method that changes something returns nil only when the change is durable. It gives up with the context's error while
-// it waits for its turn, never in the middle of a commit: an error means that nothing was changed. After a failed commit
-// (disk full, read-only, I/O error) the store stays usable.
+// A method that changes something returns nil only when the change is durable. It gives up with the context's error
+// while it waits for its turn, never in the middle of a commit: an error means that nothing was changed. After a
+// failed commit (disk full, read-only, I/O error) the store stays usable.
 type Store struct {
 	opts     Options
 	db       *bolt.DB
@@ -78,8 +78,8 @@ type Store struct {
 	lastErr string
 }
 
-// Open opens the state file, makes it if it is not there (mode 0600), and starts the commit goroutine, which Close ends.
-// Its errors are ErrLocked, ErrCorrupt and ErrNewer, or the system's.
+// Open opens the state file, makes it if it is not there (mode 0600), and starts the commit goroutine, which Close
+// ends. Its errors are ErrLocked, ErrCorrupt and ErrNewer, or the system's.
 func Open(o Options) (*Store, error) {
 	db, err := openBolt(o)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"textback"
 )
 
-// textRecord is a text as it is kept. The unexported fields are how it was when it was read: its indexes stand under them.
+// textRecord is a text as it is kept. The unexported fields are how it was when it was read: its indexes stand
+// under them.
 type textRecord struct {
 	T       textback.Text
 	Changed time.Time
@@ -102,7 +103,8 @@ func (w *work) reindex(r *textRecord) {
 			w.put(tab, now, nil)
 		}
 	}
-	move(tDue, r.was == textback.Queued, t.State == textback.Queued, key(nil).time(r.wasDue).num(t.ID), key(nil).time(t.Due).num(t.ID))
+	move(tDue, r.was == textback.Queued, t.State == textback.Queued,
+		key(nil).time(r.wasDue).num(t.ID), key(nil).time(t.Due).num(t.ID))
 	move(tOpen, r.was == textback.Submitting, t.State == textback.Submitting, key(nil).num(t.ID), key(nil).num(t.ID))
 	move(tUncertain, r.was == textback.Unknown && !r.wasResent, t.State == textback.Unknown && !t.Resent,
 		key(nil).time(r.wasChanged).num(t.ID), key(nil).time(r.Changed).num(t.ID))

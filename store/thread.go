@@ -18,8 +18,9 @@ type NewReply struct {
 	Flag     string // why a person should look twice
 	Incoming uint64 // marked as handled in the same transaction; 0 if none
 
-	// Answer, if set, is asked inside the transaction for an automatic answer, with the facts as they stand with the reply
-	// filed; nil for none. The answer is queued in the same transaction, unless the person has opted out of the business or of one in SharedWith.
+	// Answer, if set, is asked inside the transaction for an automatic answer, with the facts as they stand with
+	// the reply filed; nil for none. The answer is queued in the same transaction, unless the person has opted out
+	// of the business or of one in SharedWith.
 	Answer     func(ThreadFacts) *textback.Text
 	SharedWith []string
 	Also       func(ThreadFacts) []Delivery
@@ -104,7 +105,8 @@ func (w *work) openThreads(caller, business string) (all []*threadRecord) {
 
 // newThread opens a thread, with the last missed-call text as its first message.
 func (w *work) newThread(caller, business, line string) *threadRecord {
-	r := &threadRecord{T: textback.Thread{ID: w.next("thread"), Business: business, Line: line, Caller: caller, Opened: w.at, Last: w.at}}
+	r := &threadRecord{T: textback.Thread{ID: w.next("thread"), Business: business, Line: line, Caller: caller,
+		Opened: w.at, Last: w.at}}
 	r.T.Tag = w.freeTag(r.T.ID)
 	w.put(tThreadsTime, key(nil).time(r.T.Opened).num(r.T.ID), nil)
 	w.put(tThreadsCaller, key(nil).str(caller).num(r.T.ID), nil)
@@ -149,8 +151,8 @@ func (w *work) lastText(caller, business string) (*textRecord, bool) {
 	return w.text(id)
 }
 
-// freeTag finds a short tag that no open thread has: a letter and a digit, more digits when these are used up. Letters and
-// digits that look alike are left out, and no word of any language is made of them.
+// freeTag finds a short tag that no open thread has: a letter and a digit, more digits when these are used up.
+// Letters and digits that look alike are left out, and no word of any language is made of them.
 func (w *work) freeTag(id uint64) string {
 	const letters, figures = "abcdefghjkmnpqrstuvwxyz", "23456789"
 	for width := 1; ; width++ {
@@ -175,7 +177,8 @@ func (w *work) freeTag(id uint64) string {
 
 func messageKey(thread, n uint64) []byte { return key(nil).num(thread).num(n) }
 
-// say adds a message. t, if not nil, is the text that it is: it remembers its place, for the body is known when it leaves.
+// say adds a message. t, if not nil, is the text that it is: it remembers its place, for the body is known when it
+// leaves.
 func (w *work) say(r *threadRecord, m textback.Message, t *textRecord) {
 	n := w.next("message")
 	w.save(tMessages, messageKey(r.T.ID, n), m)
@@ -197,7 +200,8 @@ func (w *work) wrote(caller, business, body, flag string) {
 	}
 }
 
-// queueInThread queues a text and, if it belongs to a thread, adds it there. Texts to staff are no part of the conversation.
+// queueInThread queues a text and, if it belongs to a thread, adds it there. Texts to staff are no part of the
+// conversation.
 func (w *work) queueInThread(t textback.Text) *textRecord {
 	q := w.newText(t)
 	r, ok := w.thread(t.ThreadID)
@@ -361,9 +365,11 @@ func (s *Store) AddReply(ctx context.Context, n NewReply, at time.Time) (f Threa
 	return f, nil
 }
 
-// AddPersonMessage queues what a person wrote; automation stands down. A closed thread is opened again, unless the caller
-// has a newer one (ErrState). ErrOptedOut, ErrNotFound.
-func (s *Store) AddPersonMessage(ctx context.Context, m PersonMessage, at time.Time) (th textback.Thread, t textback.Text, err error) {
+// AddPersonMessage queues what a person wrote; automation stands down. A closed thread is opened again, unless the
+// caller has a newer one (ErrState). ErrOptedOut, ErrNotFound.
+func (s *Store) AddPersonMessage(ctx context.Context, m PersonMessage, at time.Time) (
+	th textback.Thread, t textback.Text, err error,
+) {
 	err = s.update(ctx, at, func(w *work) error {
 		r, ok := w.thread(m.ThreadID)
 		if !ok {
@@ -382,8 +388,8 @@ func (s *Store) AddPersonMessage(ctx context.Context, m PersonMessage, at time.T
 		}
 		w.take(r, m.Person)
 		w.saveThread(r)
-		text := textback.Text{Kind: textback.PersonText, CallID: r.T.CallID, ThreadID: r.T.ID, Business: r.T.Business, Line: r.T.Line,
-			To: r.T.Caller, From: m.From, SMPP: m.SMPP, Body: m.Body}
+		text := textback.Text{Kind: textback.PersonText, CallID: r.T.CallID, ThreadID: r.T.ID, Business: r.T.Business,
+			Line: r.T.Line, To: r.T.Caller, From: m.From, SMPP: m.SMPP, Body: m.Body}
 		if last, ok := w.lastText(r.T.Caller, r.T.Business); ok && text.From == "" {
 			text.From, text.SMPP = last.T.From, last.T.SMPP
 		}
@@ -427,7 +433,8 @@ func (w *work) reopen(r *threadRecord) error {
 }
 
 // changeThread runs fn on one thread in a transaction.
-func (s *Store) changeThread(ctx context.Context, what string, id uint64, at time.Time, fn func(*work, *threadRecord) error) (t textback.Thread, err error) {
+func (s *Store) changeThread(ctx context.Context, what string, id uint64, at time.Time,
+	fn func(*work, *threadRecord) error) (t textback.Thread, err error) {
 	err = s.update(ctx, at, func(w *work) error {
 		r, ok := w.thread(id)
 		if !ok {
@@ -466,7 +473,8 @@ func (s *Store) CloseThread(ctx context.Context, id uint64, at time.Time) (textb
 	})
 }
 
-func (s *Store) readThread(ctx context.Context, what string, find func(*work) (*threadRecord, bool)) (t textback.Thread, err error) {
+func (s *Store) readThread(ctx context.Context, what string,
+	find func(*work) (*threadRecord, bool)) (t textback.Thread, err error) {
 	err = s.view(ctx, time.Time{}, func(w *work) error {
 		r, ok := find(w)
 		if !ok {

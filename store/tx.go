@@ -69,7 +69,7 @@ type tx interface {
 	Get(t table, key []byte) ([]byte, error)
 	Put(t table, key, value []byte) error
 	Delete(t table, key []byte) error
-	// Scan calls fn for the keys in [from, to) in order, or from the last to the first. Nil is the end of the table. fn returns
-	// false to stop, and changes nothing meanwhile.
+	// Scan calls fn for the keys in [from, to) in order, or from the last to the first. Nil is the end of the
+	// table. fn returns false to stop, and changes nothing meanwhile.
 	Scan(t table, from, to []byte, backward bool, fn func(key, value []byte) bool) error
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// work is one operation inside a transaction. It keeps the first error of the transaction, as bufio.Writer does: after it
-// everything reads as absent and nothing is written, and the operation ends with it. In a group of operations that share a commit it
-// can take back what it wrote.
+// work is one operation inside a transaction. It keeps the first error of the transaction, as bufio.Writer does:
+// after it everything reads as absent and nothing is written, and the operation ends with it. In a group of
+// operations that share a commit it can take back what it wrote.
 type work struct {
 	tx         tx
 	s          *Store
