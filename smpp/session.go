@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -130,6 +131,9 @@ func (s *session) read() {
 				s.fail(err)
 				return
 			}
+		case errors.Is(err, io.EOF):
+			s.fail(errors.New("the message centre closed the connection"))
+			return
 		case err != nil:
 			s.fail(fmt.Errorf("read: %w", err))
 			return
