@@ -14,6 +14,7 @@ type Limiter struct {
 
 	mu     sync.Mutex
 	causes map[string]*cause
+	swept  time.Time
 }
 
 type cause struct {
@@ -32,11 +33,7 @@ func (l *Limiter) Allow(name string, now time.Time) (ok bool, suppressed int) {
 	defer l.mu.Unlock()
 	c := l.causes[name]
 	if c == nil && len(l.causes) >= maxCauses {
-		for k, old := range l.causes {
-			if now.Sub(old.last) >= every {
-				delete(l.causes, k)
-			}
-		}
+		l.sweep(now, every)
 		if len(l.causes) >= maxCauses {
 			name = ""
 			c = l.causes[name]
@@ -57,4 +54,17 @@ func (l *Limiter) Allow(name string, now time.Time) (ok bool, suppressed int) {
 	suppressed = c.suppressed
 	c.last, c.suppressed = now, 0
 	return true, suppressed
+}
+
+// sweep forgets causes whose interval is over; once a second at most, because it looks at all.
+func (l *Limiter) sweep(now time.Time, every time.Duration) {
+	if d := now.Sub(l.swept); d >= 0 && d < time.Second {
+		return
+	}
+	l.swept = now
+	for k, c := range l.causes {
+		if d := now.Sub(c.last); d >= every || d < 0 {
+			delete(l.causes, k)
+		}
+	}
 }

@@ -70,6 +70,12 @@ func (s *sink) put(line []byte) {
 		default:
 		}
 	}
+	s.drop()
+}
+
+func (s *sink) full() bool { return s.target.network != "none" && len(s.queue) == cap(s.queue) }
+
+func (s *sink) drop() {
 	s.dropped.Add(1)
 	s.lost.Add(1)
 }

@@ -281,13 +281,18 @@ func (h *Handler) Enabled(_ context.Context, l slog.Level) bool {
 
 // Handle queues the record. It never waits and never fails.
 func (h *Handler) Handle(_ context.Context, r slog.Record) error {
+	s := h.root.cur.Load()
+	if s.full() {
+		// Not worth the writing: while the target is down, a busy daemon would spend its time on lines for nobody.
+		s.drop()
+		return nil
+	}
 	attrs := make([]slog.Attr, 0, len(h.attrs)+r.NumAttrs())
 	attrs = append(attrs, h.attrs...)
 	r.Attrs(func(a slog.Attr) bool {
 		attrs = flatten(attrs, h.prefix, a)
 		return true
 	})
-	s := h.root.cur.Load()
 	s.put(s.target.format(r.Time, r.Level, r.Message, attrs))
 	return nil
 }
