@@ -284,3 +284,28 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		t.Errorf("%d metrics looked at", n)
 	}
 }
+
+func TestTheDocumentedFail2banFilterFindsEveryRefusal(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/http.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^failregex = (.+)$`).FindSubmatch(page)
+	if line == nil {
+		t.Fatal("there is no failregex in docs/http.md")
+	}
+	filter := regexp.MustCompile(strings.Replace(string(line[1]), "<HOST>", "(?P<host>[0-9a-fA-F.:]+)", 1))
+	l := newListener(t, nil)
+	l.do("POST", "/hooks/cal", "{}")
+	l.do("POST", "/hooks/calendly", "{}")
+	l.do("POST", "/threads/17/reply", "{}")
+	lines := strings.Split(strings.TrimSpace(l.log.String()), "\n")
+	if len(lines) != 3 {
+		t.Errorf("%q", lines)
+	}
+	for _, s := range lines {
+		if m := filter.FindStringSubmatch(s); m == nil || m[1] != "203.0.113.9" {
+			t.Errorf("%q: %q", s, m)
+		}
+	}
+}
