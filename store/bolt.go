@@ -152,13 +152,13 @@ func writeError(err error) error {
 // the old one while this process still holds the old one's lock.
 func compactBolt(o Options, db *bolt.DB) (*bolt.DB, error) {
 	const small = 4 << 20
+	tmp := o.Path + ".compact"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return db, fmt.Errorf("remove what an earlier start left: %w", err)
+	}
 	size, free := usage(db)
 	if size < small || free*2 < size {
 		return db, nil
-	}
-	tmp := o.Path + ".compact"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return db, fmt.Errorf("compact: %w", err)
 	}
 	dst, err := bolt.Open(tmp, 0o600, &bolt.Options{Timeout: time.Second, NoFreelistSync: true, NoSync: true,
 		FreelistType: bolt.FreelistMapType})

@@ -187,3 +187,53 @@ func TestKeptReceiptsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestKeptReceiptIsNotTakenForATextThatCameLater(t *testing.T) {
+	s := open(t, Options{})
+	if a := must[Applied](t)(s.ApplyReceipt(t.Context(), receipt("long-gone", t0))); !a.Kept {
+		t.Errorf("%+v", a)
+	}
+	at := t0.Add(time.Hour)
+	_, text := decide(t, s, "hq/1", alice, at)
+	sent(t, s, text.ID, 1, at)
+	if got := answered(t, s, text.ID, 0, PartAccepted, "new", at); got.State != textback.Accepted {
+		t.Errorf("state %s", got.State)
+	}
+}
+
+func TestOnlyBadNumbersCountAsUndeliverable(t *testing.T) {
+	for stat, want := range map[string]int{"UNDELIV": 1, "REJECTD": 1, "EXPIRED": 0, "DELETED": 0} {
+		s := open(t, Options{})
+		_, text := decide(t, s, "hq/1", alice, t0)
+		sent(t, s, text.ID, 1, t0)
+		answered(t, s, text.ID, 0, PartAccepted, "A", t0)
+		r := receipt("A", t0)
+		r.State, r.Stat, r.Error = textback.Undelivered, stat, "008"
+		a := must[Applied](t)(s.ApplyReceipt(t.Context(), r))
+		if a.Text.State != textback.Undelivered || a.Text.Parts[0].Error != stat+" 008" {
+			t.Errorf("%s: %+v", stat, a.Text)
+		}
+		if h := history(t, s, alice, t0.Add(time.Minute)); h.Undeliverable != want {
+			t.Errorf("%s: %+v", stat, h)
+		}
+	}
+}
+
+func TestFailoverKeepsReceiptsOfBothLinksApart(t *testing.T) {
+	s := open(t, Options{})
+	_, text := decide(t, s, "hq/1", alice, t0)
+	sent(t, s, text.ID, 1, t0)
+	answered(t, s, text.ID, 0, PartNotWritten, "", t0)
+	must[textback.Text](t)(s.Defer(t.Context(), Deferral{ID: text.ID, Until: t0}, t0))
+	must[textback.Text](t)(s.Attempt(t.Context(), Attempt{ID: text.ID, Body: "x", Link: "backup", References: []uint16{9}}, t0))
+	answered(t, s, text.ID, 0, PartAccepted, "A", t0)
+	if a := must[Applied](t)(s.ApplyReceipt(t.Context(), receipt("A", t0))); a.Matched {
+		t.Errorf("the first link never carried it: %+v", a)
+	}
+	r := receipt("A", t0)
+	r.Link = "backup"
+	if a := must[Applied](t)(s.ApplyReceipt(t.Context(), r)); !a.Matched || a.Text.State != textback.Delivered {
+		t.Errorf("%+v", a)
+	}
+	verify(t, s)
+}
