@@ -240,3 +240,24 @@ func TestLabEveryMissedCallOfARealPBXIsTextedWithinTenSeconds(t *testing.T) {
 		}
 	}
 }
+
+func TestLabACallThatDiesWithThePBXIsTextedAfterTheRestart(t *testing.T) {
+	w := newLabWorld(t)
+	// One call talks and one rings when Asterisk is killed; three seconds later it is started again, and a third is abandoned.
+	calls, err := w.lab.Call(t.Context(), "37")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range calls {
+		if c.Text != nil && *c.Text {
+			w.until(t, 10*time.Second, "text for "+c.Caller, func() bool { return len(w.texts(c.Caller)) == 1 })
+		} else if n := len(w.texts(c.Caller)); n > 0 {
+			t.Errorf("%s (%s) got %d texts", c.Caller, c.Outcome, n)
+		}
+		for _, v := range w.explain(t, c.Caller).Calls {
+			if v.Call.Outcome.String() != c.Outcome {
+				t.Errorf("%s: outcome %s, want %s", c.Caller, v.Call.Outcome, c.Outcome)
+			}
+		}
+	}
+}
