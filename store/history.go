@@ -122,6 +122,27 @@ func (s *Store) Texts(ctx context.Context, since, until time.Time, fn func(textb
 	})
 }
 
+// InState lists the texts that stand in a state, newest first. It looks at every text until it has limit (0 = all of them):
+// for a person who asks, not for a loop.
+func (s *Store) InState(ctx context.Context, state textback.TextState, limit int) (all []textback.Text, err error) {
+	err = s.view(ctx, time.Time{}, func(w *work) error {
+		if w.stands(nowTexts, state.String()) == 0 {
+			return nil
+		}
+		w.back(tTextsTime, nil, func(k, _ []byte) bool {
+			if r, ok := w.text(tail(k)); ok && r.T.State == state {
+				all = append(all, r.T)
+			}
+			return (limit <= 0 || len(all) < limit) && ctx.Err() == nil
+		})
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list texts: %w", err)
+	}
+	return all, nil
+}
+
 // ThreadsBetween walks the threads opened in [since, until), with their messages; as Calls.
 func (s *Store) ThreadsBetween(ctx context.Context, since, until time.Time, fn func(textback.Thread) bool) error {
 	return s.between(ctx, tThreadsTime, since, until, func(w *work, k []byte) bool {

@@ -273,6 +273,9 @@ func TestUncertainTextIsSentAgainOnceAtMost(t *testing.T) {
 	if list := must[[]textback.Text](t)(s.Uncertain(t.Context(), t0.Add(time.Hour), 0)); len(list) != 0 {
 		t.Errorf("listed again: %v", list)
 	}
+	if list := must[[]textback.Text](t)(s.InState(t.Context(), textback.Unknown, 0)); len(list) != 1 || list[0].ID != text.ID {
+		t.Errorf("in doubt for good: %v", list)
+	}
 	verify(t, s)
 }
 
