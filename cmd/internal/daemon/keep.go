@@ -51,7 +51,7 @@ func (k *keeper) tick(ctx context.Context, cfg *configs.Config, now time.Time) {
 	if cfg.Alarm.NoTexts {
 		k.withoutTexts(ctx, now)
 	}
-	if now.Sub(k.pruned) >= 6*time.Hour || now.Before(k.pruned) {
+	if now.Sub(k.pruned) >= min(6*time.Hour, longer(cfg.Retention)/10) || now.Before(k.pruned) {
 		k.pruned = now
 		claims := 30 * 24 * time.Hour
 		for _, l := range cfg.Set.Lines {
