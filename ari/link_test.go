@@ -508,3 +508,55 @@ func TestARefusalIsPutIntoWords(t *testing.T) {
 		})
 	}
 }
+
+func TestAFloodDuringTheReadBackIsReadBackAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, aritest.Options{}, func(o *Options) { o.Queue = 50 }, nil)
+		for !r.sim.Connected("textback") {
+			time.Sleep(time.Millisecond)
+		}
+		r.sim.Flood(t.Context(), 200)
+		time.Sleep(time.Second)
+		if got := r.kinds(false); got != "up overflow up" {
+			t.Errorf("messages: %s", got)
+		}
+		if handled, dropped := r.count.Events.Load(), r.count.Dropped.Load(); handled != 50 || dropped != 150 {
+			t.Errorf("%d handled and %d dropped of 200", handled, dropped)
+		}
+	})
+}
+
+func TestASecondClientOfTheSameNameTakesTheEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipe := aritest.NewPipe()
+		sim := aritest.New(aritest.Options{})
+		go sim.Serve(pipe)
+		var first, second rig
+		ctx, cancel := context.WithCancel(t.Context())
+		run := func(r *rig) {
+			o := Options{URL: "http://pbx/ari", Username: "textback", Password: "secret", App: "textback", Dial: pipe.Dial,
+				Types:  []string{"ChannelCreated"},
+				Notify: func(s Status) { r.mu.Lock(); defer r.mu.Unlock(); r.statuses = append(r.statuses, s) }}
+			if err := Run(ctx, o, func(Message) {}); err != nil {
+				t.Error(err)
+			}
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { run(&first) })
+		time.Sleep(time.Second)
+		wg.Go(func() { run(&second) })
+		time.Sleep(time.Hour)
+		cancel()
+		sim.Close()
+		pipe.Close()
+		wg.Wait()
+		for _, r := range []*rig{&first, &second} {
+			if _, ok := r.status(StatusReplaced); !ok {
+				t.Errorf("not told of the other; statuses: %s", r.said())
+			}
+		}
+		if n := len(sim.Requests()); n > 60*2*5*4 {
+			t.Errorf("%d requests in an hour: they fight", n)
+		}
+	})
+}

@@ -120,6 +120,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		s.mu.Lock()
 		refuse := s.refuse
+		if len(s.requests) >= keptRequests {
+			s.requests = append(s.requests[:0], s.requests[keptRequests/2:]...)
+		}
 		s.requests = append(s.requests, r.Method+" "+r.URL.Path)
 		s.mu.Unlock()
 		switch {
@@ -289,7 +292,10 @@ func (s *Server) Originated() []Originated {
 	return append([]Originated(nil), s.originated...)
 }
 
-// Requests lists every HTTP request that came, as "METHOD /path", in order.
+// keptRequests bounds what Requests remembers.
+const keptRequests = 10000
+
+// Requests lists the HTTP requests that came, as "METHOD /path", in order; after long runs only the latest thousands.
 func (s *Server) Requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
