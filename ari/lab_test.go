@@ -292,3 +292,37 @@ func TestLabACallBackIsOriginated(t *testing.T) {
 		t.Errorf("to nowhere: %v", err)
 	}
 }
+
+func TestLabASilentPBXIsNoticedAndNotTakenForARestartedOne(t *testing.T) {
+	real := lab(t)
+	for _, tc := range []struct {
+		name        string
+		fault, mend func(context.Context) error
+	}{{"frozen", real.Freeze, real.Thaw}, {"packets dropped", real.Cut, real.Mend}} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := labOptions()
+			o.Ping, o.Idle, o.HandshakeTimeout, o.RequestTimeout = time.Second, 3*time.Second, 3*time.Second, 3*time.Second
+			l := connectLab(t, o)
+			l.wait(t, "up", func() bool { return l.count(MessageUp) == 1 })
+			if err := tc.fault(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = tc.mend(context.Background()) }) // also where the test fails half-way
+			l.wait(t, "down", func() bool { return l.count(MessageDown) == 1 })
+			if err := tc.mend(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			l.wait(t, "second up", func() bool { return l.count(MessageUp) == 2 })
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if s := l.messages[len(l.messages)-1].Snapshot; s == nil || s.Restarted {
+				t.Errorf("snapshot %+v", s)
+			}
+			for _, m := range l.messages {
+				if m.Kind == MessageDown && !errors.Is(m.Err, errQuiet) {
+					t.Errorf("down because: %v", m.Err)
+				}
+			}
+		})
+	}
+}

@@ -73,6 +73,18 @@ func (l Lab) Stop(ctx context.Context) error { return l.only(ctx, "stop") }
 // Kill is SIGKILL to Asterisk.
 func (l Lab) Kill(ctx context.Context) error { return l.only(ctx, "kill") }
 
+// Freeze is SIGSTOP to Asterisk: its connections stand and nothing is answered.
+func (l Lab) Freeze(ctx context.Context) error { return l.only(ctx, "freeze") }
+
+// Thaw is SIGCONT.
+func (l Lab) Thaw(ctx context.Context) error { return l.only(ctx, "thaw") }
+
+// Cut lets every packet vanish until Mend. It refuses outside a network namespace of the lab's own.
+func (l Lab) Cut(ctx context.Context) error { return l.only(ctx, "cut") }
+
+// Mend ends Cut.
+func (l Lab) Mend(ctx context.Context) error { return l.only(ctx, "mend") }
+
 func (l Lab) only(ctx context.Context, verb string) error {
 	_, err := l.run(ctx, verb)
 	return err
