@@ -162,6 +162,7 @@ func (d *Daemon) serve(ctx context.Context, cfg *configs.Config, listener net.Li
 		{"receive", d.receive},
 		{"deliver", d.deliver},
 		{"keep", d.keep},
+		{"clock", d.clock},
 		{"web", d.web},
 		{"metrics", d.metrics},
 		{"watchdog", d.watchdog},

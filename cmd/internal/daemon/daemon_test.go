@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -307,4 +308,31 @@ func TestTheDaemonStopsWithinItsBound(t *testing.T) {
 	began := time.Now()
 	w.end()
 	t.Logf("stopped in %s", time.Since(began))
+}
+
+// TestAClockThatIsSetNeitherHurriesNorHoldsAText sets the wall clock forward and back by hours while a text waits.
+func TestAClockThatIsSetNeitherHurriesNorHoldsAText(t *testing.T) {
+	for name, step := range map[string]time.Duration{"forward": 5 * time.Hour, "back": -5 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, strings.Replace(fast, `delay = "0s"`, `delay = "4s"`, 1), "")
+			var offset atomic.Int64
+			w.start(func(o *Options) {
+				o.Now = func() time.Time { return time.Now().Round(0).Add(time.Duration(offset.Load())) }
+			})
+			const caller = "+15571230009"
+			began := time.Now()
+			w.played("04", caller)
+			w.await("the verdict", func() bool { return w.log.count("msg=verdict") == 1 })
+			offset.Store(int64(step))
+			w.await("the step", func() bool { return w.log.count("msg=clock-stepped") == 1 })
+			w.await("the text", func() bool { return len(w.textsTo(caller)) == 1 })
+			if after := time.Since(began); after < 3*time.Second {
+				t.Errorf("the text left after %s, 4 s were asked for", after)
+			}
+			w.await("delivery", func() bool { return w.log.count("state=delivered") == 1 })
+			if n := len(w.textsTo(caller)); n != 1 {
+				t.Errorf("%d texts", n)
+			}
+		})
+	}
 }

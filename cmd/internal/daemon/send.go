@@ -185,8 +185,8 @@ func (d *Daemon) trySend(ctx context.Context, t textback.Text) (wait bool, err e
 	}
 	segments := link.Segments(body)
 	attempt := store.Attempt{ID: t.ID, Body: body, Template: template, Variant: variant, Link: link.Name(), Ref: byte(t.ID)}
-	if t.Body != "" {
-		attempt.Body = ""
+	if written(&t) {
+		attempt.Body = "" // what goes out now must be the rest of what went out before
 	}
 	attempt.References = references(len(segments))
 	t, err = d.store.Attempt(ctx, attempt, now)
@@ -267,6 +267,9 @@ func (d *Daemon) deal(template string) uint64 {
 // submit writes the parts that were never written, in order, and settles each answer. A part in doubt does not keep the
 // others back: a whole text with one part in doubt is more use than a torn one.
 func (d *Daemon) submit(ctx context.Context, link *smpp.Link, t textback.Text, segments []textback.Segment, validity time.Time) error {
+	if !validity.IsZero() {
+		validity = time.Now().Add(validity.Sub(d.now())) // the link goes by the system's clock
+	}
 	for i := range t.Parts {
 		if t.Parts[i].State != textback.Submitting {
 			continue
