@@ -186,9 +186,11 @@ func (l *link) classify(err error) (StatusKind, error) {
 	readBack := errors.As(err, &rb)
 	switch status := httpStatus(err); {
 	case errors.Is(err, errReplaced):
-		return StatusReplaced, fmt.Errorf("another program has connected with app %q and taken its events: give each its own name with the key app", l.o.App)
+		return StatusReplaced, fmt.Errorf("another program has connected with app %q and taken its events: "+
+			"give each its own name with the key app", l.o.App)
 	case status == http.StatusUnauthorized:
-		return StatusCredentials, fmt.Errorf("wrong username or password for ARI user %q (HTTP 401): compare ari.conf with the keys username and password_file", l.o.Username)
+		return StatusCredentials, fmt.Errorf("wrong username or password for ARI user %q (HTTP 401): "+
+			"compare ari.conf with the keys username and password_file", l.o.Username)
 	case readBack:
 		return StatusReadBack, err
 	case !l.upSince.IsZero():
@@ -196,7 +198,8 @@ func (l *link) classify(err error) (StatusKind, error) {
 	case status == http.StatusServiceUnavailable:
 		return StatusUnreachable, fmt.Errorf("%w: the PBX is still starting", err)
 	case status == http.StatusNotFound:
-		return StatusUnreachable, fmt.Errorf("%w: the PBX is still starting, or ARI is not enabled in ari.conf, or url does not end in /ari", err)
+		return StatusUnreachable, fmt.Errorf("%w: the PBX is still starting, or ARI is not enabled in ari.conf, "+
+			"or url does not end in /ari", err)
 	case status == http.StatusForbidden:
 		return StatusRefused, fmt.Errorf("%w: the user may not do this, or an access list is in the way", err)
 	case status != 0 && status != http.StatusSwitchingProtocols, isHandshake(err):

@@ -11,6 +11,7 @@ import (
 const (
 	lookupDeadline = 8 * time.Second // from being asked to the answer, whatever the PBX does
 	lookupWaiting  = 2048            // lookups that may wait; more are answered empty at once
+	mostAsked      = 65536           // channels remembered
 )
 
 var (
@@ -23,6 +24,9 @@ type asked map[string]map[string]bool
 
 // fresh leaves of a lookup what was not asked for yet, and remembers it.
 func (a asked) fresh(l Lookup) Lookup {
+	if len(a) > mostAsked {
+		clear(a) // ends of channels do not come: to ask twice is better than to grow for ever
+	}
 	var names []string
 	for _, name := range l.Variables {
 		if a[l.Channel][name] {

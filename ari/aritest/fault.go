@@ -23,7 +23,8 @@ func (s *Server) cutAll() {
 	}
 }
 
-// Down cuts every connection and turns new ones away until Up. What lives goes on living, and events are lost: a network that fails.
+// Down cuts every connection and turns new ones away until Up. What lives goes on living, and events are lost: a network
+// that fails.
 func (s *Server) Down() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
