@@ -126,7 +126,7 @@ func (j *judgement) readHangup() {
 		if f.Shutdown {
 			j.shutdown = true
 		}
-		if f.Elsewhere {
+		if f.Elsewhere && !j.stale(f.Cause.Q850, f.At) {
 			j.elsewhere = true
 		}
 		if j.by == EnderUnknown && f.By != EnderUnknown {
@@ -135,7 +135,7 @@ func (j *judgement) readHangup() {
 		}
 	}
 	if end := j.leg.end(); end != nil {
-		if end.Elsewhere && j.by != EndedByPBX {
+		if end.Elsewhere && j.by != EndedByPBX && !j.stale(end.Cause.Q850, j.hangupAt) {
 			j.elsewhere = true
 		}
 		if end.Shutdown {
@@ -160,6 +160,19 @@ func (j *judgement) readHangup() {
 			}
 		}
 	}
+}
+
+// stale tells whether a cause was on the leg already when its end was asked for: a dialled leg that ended with it leaves it there.
+// A bare CANCEL after a Local channel that rang out shows that channel's 16.
+func (j *judgement) stale(q850 int, at time.Time) bool {
+	return q850 != 0 && slices.ContainsFunc(j.leg.others(LegDialled), func(id string) bool {
+		m := j.t.legs[id]
+		if m == nil {
+			return false
+		}
+		end := m.end()
+		return end != nil && end.Cause.Q850 == q850 && end.At.Before(at)
+	})
 }
 
 // connected finds out whether the caller was connected with a person, and since when.

@@ -82,9 +82,9 @@ func TestTheOrderInWhichEventsComeChangesNothing(t *testing.T) {
 	for _, path := range recorded(t) {
 		s := sidecar(t, strings.TrimSuffix(path, ".jsonl.gz")+".json.gz")
 		ms := messages(t, path, s)
-		want, _ := judged(t, ms)
+		want, _ := judged(t, s, ms)
 		for seed := range seeds {
-			got, all := judged(t, shuffled(ms, rand.New(rand.NewPCG(uint64(seed), 7))))
+			got, all := judged(t, s, shuffled(ms, rand.New(rand.NewPCG(uint64(seed), 7))))
 			checkOrder(t, all)
 			if a, b := byID(want), byID(got); !reflect.DeepEqual(a, b) {
 				t.Errorf("%s, seed %d:\n%s\nin another order:\n%s", filepath.Base(path), seed, describe(a), describe(b))

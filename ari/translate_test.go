@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	v6 "github.com/CyCoreSystems/ari/v6"
-
 	"textback"
 )
 
@@ -34,6 +32,7 @@ type truth struct {
 		Direction string   `json:"direction"`
 		Order     int      `json:"order"`
 	} `json:"calls"`
+	Lookups  map[string]string `json:"lookups"` // what GET variable answered
 	Recorder struct {
 		Connection []struct {
 			TMS  int64  `json:"t_ms"`
@@ -172,7 +171,7 @@ func survivors(t testing.TB, lines []line, after int64) *Snapshot {
 }
 
 // judged plays messages through the translator and the tracker and gives the calls that ended.
-func judged(t testing.TB, ms []Message) (ended []textback.Call, all []textback.Change) {
+func judged(t testing.TB, s truth, ms []Message) (ended []textback.Call, all []textback.Change) {
 	t.Helper()
 	tr := NewTranslator(testOptions())
 	tracker := textback.NewTracker(textback.TrackerOptions{PBX: "hq"})
@@ -181,6 +180,18 @@ func judged(t testing.TB, ms []Message) (ended []textback.Call, all []textback.C
 		last = m.Seen
 		for _, e := range tr.Translate(m) {
 			all = append(all, tracker.Observe(e)...)
+		}
+		for _, l := range tr.Lookups(m) {
+			if s.Lookups == nil {
+				break
+			}
+			answer := Message{Kind: MessageVariables, Seen: m.Seen, Channel: l.Channel, Values: map[string]string{}}
+			for _, name := range l.Variables {
+				answer.Values[name] = s.Lookups[name]
+			}
+			for _, e := range tr.Translate(answer) {
+				all = append(all, tracker.Observe(e)...)
+			}
 		}
 	}
 	all = append(all, tracker.Settle(last.Add(time.Minute))...)
@@ -293,7 +304,7 @@ func TestEveryRecordedCallGetsItsTrueOutcome(t *testing.T) {
 	for _, path := range recorded(t) {
 		t.Run(strings.TrimSuffix(strings.TrimPrefix(path, "testdata/"), ".jsonl.gz"), func(t *testing.T) {
 			s := sidecar(t, strings.TrimSuffix(path, ".jsonl.gz")+".json.gz")
-			ended, all := judged(t, messages(t, path, s))
+			ended, all := judged(t, s, messages(t, path, s))
 			check(t, s, ended)
 			checkOrder(t, all)
 		})
@@ -318,5 +329,3 @@ func checkOrder(t *testing.T, all []textback.Change) {
 		}
 	}
 }
-
-var _ = v6.DateTime{}
