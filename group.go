@@ -10,6 +10,7 @@ import (
 type group struct {
 	legs  []*leg
 	calls []*tracked
+	met   time.Time // when two of them were last seen to meet, by our clock
 	due   time.Time // when it is to be looked at again, by our clock
 	index int       // in the heap
 }
@@ -81,6 +82,9 @@ func (t *Tracker) merge(a, b *group) {
 	}
 	a.legs = append(a.legs, b.legs...)
 	a.calls = append(a.calls, b.calls...)
+	if b.met.After(a.met) {
+		a.met = b.met
+	}
 	heap.Remove(&t.groups, b.index)
 	t.wake(a, b.due)
 }
@@ -177,13 +181,13 @@ func (t *Tracker) reviewCall(c *tracked, now time.Time) (all []Change, again tim
 	}
 	if !c.connected {
 		spans, _ := t.talk(c.leg)
-		switch {
+		switch open := len(spans) > 0 && spans[len(spans)-1].open(); {
 		case !long(spans, t.opts.MinTalk):
 			c.talking = time.Time{}
-		case c.talking.IsZero() && spans[len(spans)-1].open():
-			c.talking = now
+		case open && c.talking.IsZero() && c.leg.group.met.Add(classify).After(now):
+			c.talking = now // it may be over already: its end may be on the way
 			again = now.Add(classify)
-		case spans[len(spans)-1].open() && c.talking.Add(classify).After(now):
+		case open && !c.talking.IsZero() && c.talking.Add(classify).After(now):
 			again = c.talking.Add(classify)
 		default:
 			c.connected = true

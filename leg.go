@@ -45,17 +45,28 @@ func (l *leg) add(e *Event) (fresh, outOfOrder bool) {
 	return true, outOfOrder
 }
 
-// prune lets the oldest stage go, or else the oldest bridge or dial: beginning, answer and end are never let go.
+// prune lets the oldest fact go that matters least: an announcement, a dial, then a stage, but never the last one, then a
+// bridge. Beginning, answer and end are never let go.
 func (l *leg) prune() bool {
-	for _, may := range []func(EventKind) bool{
-		func(k EventKind) bool { return k == StageEntered || k == StageEnded || k == LegFact },
-		func(k EventKind) bool { return k == LegDialled || k == LegRinging },
-		func(k EventKind) bool {
-			return k == LegLeft || k == LegJoined || k == LegLinked || k == HangupRequested
+	last := -1
+	for i := range l.facts {
+		if f := &l.facts[i]; f.Kind == StageEntered && f.Stage != StageAnnouncement {
+			last = i
+		}
+	}
+	for _, may := range []func(i int, f *Event) bool{
+		func(_ int, f *Event) bool { return f.Kind == StageEntered && f.Stage == StageAnnouncement },
+		func(_ int, f *Event) bool { return f.Kind == LegDialled || f.Kind == LegRinging },
+		func(i int, f *Event) bool {
+			return f.Kind == StageEntered && i != last || f.Kind == StageEnded && i < last
+		},
+		func(_ int, f *Event) bool { return f.Kind == LegFact },
+		func(_ int, f *Event) bool {
+			return f.Kind == LegLeft || f.Kind == LegJoined || f.Kind == LegLinked || f.Kind == dialledBy
 		},
 	} {
 		for i := range l.facts {
-			if may(l.facts[i].Kind) {
+			if may(i, &l.facts[i]) {
 				l.facts = slices.Delete(l.facts, i, i+1)
 				l.pruned = true
 				return true

@@ -206,6 +206,9 @@ func (t *Tracker) Observe(e Event) []Change {
 	case LegEnded:
 		t.wake(g, e.Seen.Add(t.opts.Settle))
 	case LegJoined, LegLinked, LegPaired, LegAnswered, LegDialled:
+		if e.Seen.After(g.met) {
+			g.met = e.Seen
+		}
 		t.wake(g, e.Seen.Add(classify))
 	default:
 	}
