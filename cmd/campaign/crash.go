@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -27,21 +26,20 @@ func crash(ctx context.Context, args []string, out io.Writer) error {
 	c.flags(fs)
 	kills := fs.Int("kills", 20, "how often the daemon is killed")
 	rate := fs.Float64("rate", 30, "calls per second")
-	grace := fs.Bool("grace", false, "with resend_uncertain = \"grace\"")
+	grace := fs.Bool("grace", false, "with resend_uncertain = \"grace\": takes a minute more")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
 	smpp := "rate = 0.0\nresponse_timeout = \"2s\"\n"
 	if *grace {
-		smpp += "resend_uncertain = \"grace\"\nuncertain_grace = \"3s\"\n"
+		smpp += "resend_uncertain = \"grace\"\nuncertain_grace = \"1m\"\n"
 	}
-	st, err := newStage(c, settings{smpp: smpp,
-		policy: "delay = \"0s\"\nmin_ring = \"0s\"\nper_block_hour = 1000000\nper_line_hour = 1000000\nper_hour = 1000000\nper_day = 1000000\n"})
+	st, err := newStage(c, settings{smpp: smpp, policy: unlimited})
 	if err != nil {
 		return err
 	}
 	defer st.close()
-	r := &crashRun{stage: st, stopped: make(map[string]time.Time), grace: *grace}
+	r := &crashRun{stage: st, grace: *grace}
 	loadCtx, stopLoad := context.WithCancel(ctx)
 	defer stopLoad()
 	var wg sync.WaitGroup
@@ -50,22 +48,15 @@ func crash(ctx context.Context, args []string, out io.Writer) error {
 	go func() { defer wg.Done(); r.replies(loadCtx) }()
 	began := time.Now()
 	for i := range *kills {
-		if err := st.start(ctx); err != nil {
+		if err := r.live(ctx); err != nil {
 			return fmt.Errorf("start %d: %w", i+1, err)
 		}
-		var l life
-		if err := st.linked(ctx); err != nil {
-			return err
-		}
-		l.up = time.Now()
-		select {
-		case <-ctx.Done():
+		// Some are killed before their links are up, most within two seconds after.
+		if !wait(ctx, time.Duration(rand.Int64N(int64(2*time.Second)))) {
 			return ctx.Err()
-		case <-time.After(time.Duration(rand.Int64N(int64(2 * time.Second)))):
 		}
-		l.killed = time.Now()
+		r.lives[len(r.lives)-1].killed = time.Now()
 		st.kill(syscall.SIGKILL)
-		r.lives = append(r.lives, l)
 		if (i+1)%50 == 0 {
 			fmt.Fprintf(out, "%d kills, %s\n", i+1, time.Since(began).Round(time.Second))
 		}
@@ -80,79 +71,114 @@ func crash(ctx context.Context, args []string, out io.Writer) error {
 	r.lives = append(r.lives, life{up: time.Now(), killed: time.Now().Add(24 * time.Hour)})
 	stopLoad()
 	wg.Wait()
+	rest := 5 * time.Second
 	if *grace {
-		if !wait(ctx, 10*time.Second) {
-			return ctx.Err()
-		}
+		rest = 80 * time.Second
 	}
-	if !wait(ctx, 4*time.Second) {
+	if !wait(ctx, rest) {
 		return ctx.Err()
 	}
+	status, err := st.status(ctx)
+	if err != nil {
+		return err
+	}
 	st.kill(syscall.SIGTERM)
-	return r.judge(ctx, out)
+	return r.judge(ctx, out, status.Store.Texts[textback.Unknown], len(status.Unknown))
 }
+
+// unlimited is a policy that texts at once and never for want of budget.
+const unlimited = "delay = \"0s\"\nmin_ring = \"0s\"\nper_block_hour = 1000000\nper_line_hour = 1000000\nper_hour = 1000000\nper_day = 1000000\n"
 
 type crashRun struct {
 	*stage
 	grace bool
 	lives []life
-
-	mu      sync.Mutex
-	stopped map[string]time.Time // who said STOP and was acknowledged, and when
 }
 
-// calls plays recordings without end.
+// live starts a life. One in ten does not wait for its links, so that the kill meets the start itself.
+func (r *crashRun) live(ctx context.Context) error {
+	if rand.IntN(10) == 0 {
+		r.lives = append(r.lives, life{up: time.Now().Add(24 * time.Hour)}) // nothing is surely heard
+		return r.launch()
+	}
+	if err := r.start(ctx); err != nil {
+		return err
+	}
+	if err := r.linked(ctx); err != nil {
+		return err
+	}
+	r.lives = append(r.lives, life{up: time.Now()})
+	return nil
+}
+
+// calls plays recordings without end: most callers are new, some call again, some of these after they said STOP.
 func (r *crashRun) calls(ctx context.Context, rate float64, wg *sync.WaitGroup) {
 	callers := &numbers{}
 	tick := time.NewTicker(time.Duration(float64(time.Second) / rate))
 	defer tick.Stop()
+	var known []string
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			wg.Add(1)
-			go func() { defer wg.Done(); _ = r.playOne(ctx, callers.next(), 20) }()
 		}
+		caller := ""
+		switch n := rand.IntN(10); {
+		case n < 3 && len(known) > 0:
+			caller = known[rand.IntN(len(known))]
+		default:
+			caller = callers.next()
+			known = append(known, caller)
+		}
+		wg.Add(1)
+		go func() { defer wg.Done(); _ = r.playOne(ctx, caller, 20) }()
 	}
 }
 
-// replies lets some of those who were texted answer, with STOP or with a question.
+// replies lets some of those who were texted answer, with STOP or with a question. Some who were never texted say STOP too.
 func (r *crashRun) replies(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	answered := make(map[string]bool)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(200 * time.Millisecond):
-		}
-		for _, t := range r.smsc.Texts() {
-			if answered[t.To] {
-				continue
-			}
-			answered[t.To] = true
-			n := rand.IntN(10)
-			if n > 4 {
-				continue
-			}
-			body := "Can you call me tomorrow?"
-			if n < 3 {
-				body = "STOP"
-			}
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				statuses, err := r.smsc.Deliver(ctx, smpptest.Message{From: t.To, To: t.From, Body: body})
-				if err == nil && body == "STOP" && len(statuses) == 1 && statuses[0] == 0 {
-					r.mu.Lock()
-					r.stopped[t.To] = time.Now()
-					r.mu.Unlock()
-				}
-			}()
-		}
+	write := func(from, to, body string) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			_, _ = r.smsc.Deliver(ctx, smpptest.Message{From: from, To: to, Body: body}) // the ledger has what became of it
+		}()
 	}
+	done := 0
+	defer r.smsc.SetFaults(smpptest.Faults{})
+	for wait(ctx, 300*time.Millisecond) {
+		// Answers that take a while are in flight when the kill comes, and what no receipt settles stays in doubt.
+		r.smsc.SetFaults(smpptest.Faults{AnswerAfter: time.Duration(rand.Int64N(int64(400 * time.Millisecond))),
+			NoReceipts: rand.IntN(3) == 0, DuplicateReceipts: rand.IntN(3) == 0})
+		submits := r.smsc.Submits()
+		for _, t := range submits[done:] {
+			if !t.Taken || !strings.Contains(t.Body, firstWords) {
+				continue
+			}
+			switch n := rand.IntN(10); {
+			case n < 3:
+				write(t.To, t.From, "STOP")
+			case n < 5:
+				write(t.To, t.From, fmt.Sprintf("Can you call me tomorrow? %d", t.Seq))
+			case n < 6:
+				// Nobody of this number has called yet; the numbers are dealt out in order, so it will.
+				write(ahead(t.To, 500), t.From, "STOP")
+			}
+		}
+		done = len(submits)
+	}
+}
+
+// ahead is a caller who comes so many numbers later.
+func ahead(number string, by int) string {
+	var n int
+	if _, err := fmt.Sscanf(number, "+1557%07d", &n); err != nil {
+		return number
+	}
+	return fmt.Sprintf("+1557%07d", n+by)
 }
 
 // seen tells whether a life took a moment off the wire a second or more before it was killed.
@@ -165,119 +191,32 @@ func (r *crashRun) seen(at time.Time) bool {
 	return false
 }
 
-// judge holds the state file against what the PBXs played and what the message centre took.
-func (r *crashRun) judge(ctx context.Context, out io.Writer) error {
+// judge holds the state file against what the PBXs played and what the message centre took, and against what
+// `textback status` said at the end.
+func (r *crashRun) judge(ctx context.Context, out io.Writer, doubt int64, named int) error {
+	b, err := r.audit(ctx, audit{sure: r.seen, grace: r.grace})
+	if err != nil {
+		return err
+	}
 	s, err := store.Open(store.Options{Path: r.state(), ReadOnly: true})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	verdicts := make(map[string]textback.Verdict) // by call id
-	if err := s.Calls(ctx, time.Time{}, time.Now().Add(time.Hour), func(v textback.Verdict) bool {
-		verdicts[v.Call.ID] = v
-		return true
-	}); err != nil {
-		return err
-	}
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-
-	sure, without := 0, 0
-	check := func(id, recording string, missed bool, began, ended time.Time) {
-		if !missed || ended.IsZero() || !r.seen(ended) {
-			return
-		}
-		sure++
-		if _, ok := verdicts[id]; !ok {
-			without++
-			fault("missed call %s (%s), %s to %s, has no verdict", id, recording, began.Format(time.StampMilli), ended.Format(time.StampMilli))
-		}
-	}
-	for _, call := range r.asterisk.Ledger().Calls {
-		if call.EndHeard {
-			check("hq/"+call.ID, call.Trace, call.Missed, call.Began, call.Ended)
-		}
-	}
-	for _, p := range r.freesw.Ledger() {
-		if !p.Written.IsZero() {
-			o, err := textback.ParseOutcome(p.Truth.Outcome)
-			check("branch/"+p.Truth.ALeg, p.Recording, err == nil && o.Missed(), p.Began, p.Ended)
-		}
-	}
-
-	doubt := make(map[string]int)
-	unknown := 0
-	if err := s.Texts(ctx, time.Time{}, time.Now().Add(time.Hour), func(t textback.Text) bool {
-		if t.State == textback.Unknown || t.Resent {
-			unknown++
-			doubt[t.To]++
-		}
-		if t.State == textback.Submitting {
-			fault("text %d rests as submitting", t.ID)
-		}
-		return true
-	}); err != nil {
-		return err
-	}
-	first, confirmations := make(map[string]int), make(map[string]int)
-	after := 0
-	for _, t := range r.smsc.Texts() {
-		if strings.Contains(t.Body, "opted out") {
-			confirmations[t.To]++
-			continue
-		}
-		first[t.To]++
-		if at, ok := r.stopped[t.To]; ok && t.At.After(at) {
-			after++
-			fault("%s said STOP, acknowledged %s, and was sent a text at %s", t.To, at.Format(time.StampMilli), t.At.Format(time.StampMilli))
-		}
-	}
-	twice, twiceInDoubt := 0, 0
-	for to, n := range first {
-		switch {
-		case n > 1 && r.grace && doubt[to] > 0:
-			twiceInDoubt++
-		case n > 1:
-			twice++
-			fault("%s got %d texts", to, n)
-		}
-	}
-	lost, twoConfirmations := 0, 0
-	for number := range r.stopped {
-		isOut, err := s.OptedOut(ctx, number, "acme")
-		if err != nil {
-			return err
-		}
-		if !isOut {
-			lost++
-			fault("the acknowledged STOP of %s is lost", number)
-		}
-		if n := confirmations[number]; n > 1 && !(r.grace && doubt[number] > 0) {
-			twoConfirmations++
-			fault("%s got %d confirmations", number, n)
-		}
-	}
-	stats, err := s.Stats(ctx)
+	unknown, err := s.InState(ctx, textback.Unknown, 1<<20)
 	if err != nil {
 		return err
 	}
-	if stats.Missed != stats.Verdicts {
-		fault("%d missed calls, %d verdicts", stats.Missed, stats.Verdicts)
-	}
-	if err := s.Verify(ctx); err != nil {
-		fault("the state file does not verify: %w", err)
+	if int64(len(unknown)) != doubt || doubt > 0 && named == 0 {
+		b.fault("%d texts are in doubt, status told of %d and named %d", len(unknown), doubt, named)
 	}
 	fmt.Fprintf(out, "kills                                  %8d\n", len(r.lives)-1)
-	fmt.Fprintf(out, "calls played                           %8d\n", len(r.asterisk.Ledger().Calls)+len(r.freesw.Ledger()))
-	fmt.Fprintf(out, "missed, end on the wire 1 s before     %8d, of these without a verdict %d\n", sure, without)
-	fmt.Fprintf(out, "verdicts                               %8d, missed calls taken in %d\n", stats.Verdicts, stats.Missed)
-	fmt.Fprintf(out, "callers texted                         %8d, twice %d, twice and named as in doubt %d\n", len(first), twice, twiceInDoubt)
-	fmt.Fprintf(out, "texts in doubt (unknown or resent)     %8d\n", unknown)
-	fmt.Fprintf(out, "STOPs acknowledged                     %8d, lost %d, confirmed twice %d, texted afterwards %d\n", len(r.stopped), lost, twoConfirmations, after)
-	if sure == 0 || len(first) == 0 || len(r.stopped) == 0 {
-		fault("the load was too small to show anything")
+	b.print(out)
+	fmt.Fprintf(out, "in doubt by `textback status`          %8d, the oldest %d by name\n", doubt, named)
+	if b.Missed == 0 || b.Texted == 0 || b.Stopped == 0 || b.Refused == 0 {
+		b.fault("the load was too small to show anything")
 	}
-	return errors.Join(faults...)
+	return b.err()
 }
 
 func wait(ctx context.Context, d time.Duration) bool {

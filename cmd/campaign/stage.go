@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,6 +19,7 @@ import (
 	"textback/ari/aritest"
 	"textback/cmd/internal/control"
 	"textback/cmd/internal/daemon"
+	"textback/configs"
 	"textback/esl/esltest"
 	"textback/smpp/smpptest"
 )
@@ -32,22 +35,42 @@ type stage struct {
 	binary   string
 	config   string
 	metrics  string // address of /metrics, "" for none
+	logName  string
 	logFile  *os.File
+	settings settings
+	smscAddr string
+	smscPort net.Listener // closed while the message centre has no power
 
 	traces     []*aritest.Trace
 	recordings []*esltest.Recording
 
 	mu    sync.Mutex
 	child *exec.Cmd
+	stop  context.CancelFunc // of a textback in this process
 	ended chan struct{}
+	err   error // with which a textback in this process ended
 }
 
 // settings of a stage beside the defaults.
 type settings struct {
-	policy  string // into [policy]
-	tables  string // further TOML
-	metrics bool
-	smpp    string // into [[smpp]]
+	policy     string // into [policy], after what the stage says itself
+	tables     string // further TOML
+	top        string // TOML in front of all tables
+	metrics    bool
+	smpp       string // into [[smpp]]
+	state      string // the state file, in the stage's folder unless given
+	host       string // where the peers listen, loopback unless given
+	via        []string
+	validate   bool // validate_numbers and regions as they are by default
+	quiet      bool // quiet hours as they are by default
+	redeliver  time.Duration
+	smscBuffer int // octets that the message centre's socket takes before the far end stalls
+
+	// inside runs textback in this process instead of as a child: for what a command line cannot ask for, clocks that
+	// jump, disks that fail by the call, and times shorter than a configuration may have.
+	inside bool
+	config func(*configs.Config)
+	change func(*daemon.Options)
 }
 
 func newStage(c common, s settings) (*stage, error) {
@@ -55,7 +78,7 @@ func newStage(c common, s settings) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &stage{dir: dir, binary: c.binary}
+	st := &stage{dir: dir, binary: c.binary, settings: s}
 	if st.binary == "" {
 		st.binary = filepath.Join(dir, "textback")
 		if out, err := exec.Command("go", "build", "-o", st.binary, "textback/cmd/textback").CombinedOutput(); err != nil {
@@ -66,24 +89,27 @@ func newStage(c common, s settings) (*stage, error) {
 	if name == "" {
 		name = filepath.Join(dir, "textback.log")
 	}
+	st.logName = name
 	if st.logFile, err = os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return nil, err
 	}
-	st.asterisk = aritest.New(aritest.Options{Username: "textback", Password: secret, WriteTimeout: 5 * time.Second})
+	st.asterisk = aritest.New(aritest.Options{Username: "textback", Password: secret, WriteTimeout: 5 * time.Second,
+		Variable: endpointContext})
 	st.freesw = esltest.New(esltest.Options{Password: secret})
-	st.smsc = smpptest.New(smpptest.Options{ReceiptAfter: 200 * time.Millisecond, NoFates: true})
-	ari, err := listen(func(l net.Listener) { _ = st.asterisk.Serve(l) })
+	st.smsc = smpptest.New(smpptest.Options{ReceiptAfter: 200 * time.Millisecond, NoFates: true, Redeliver: s.redeliver})
+	ari, err := st.listen(func(l net.Listener) { _ = st.asterisk.Serve(l) })
 	if err != nil {
 		return nil, err
 	}
-	esl, err := listen(func(l net.Listener) { _ = st.freesw.Serve(l) })
+	esl, err := st.listen(func(l net.Listener) { _ = st.freesw.Serve(l) })
 	if err != nil {
 		return nil, err
 	}
-	smpp, err := listen(func(l net.Listener) { _ = st.smsc.Serve(l) })
-	if err != nil {
+	st.smscAddr = net.JoinHostPort(st.host(), "0")
+	if err := st.powerOn(); err != nil {
 		return nil, err
 	}
+	smpp := st.smscAddr
 	if s.metrics {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -99,8 +125,27 @@ func newStage(c common, s settings) (*stage, error) {
 	return st, os.WriteFile(st.config, []byte(st.toml(s, ari, esl, smpp)), 0o600)
 }
 
-func listen(serve func(net.Listener)) (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// endpointContext is what PJSIP_ENDPOINT tells of the endpoints of the recordings: the context that their calls begin in.
+func endpointContext(_, name string) (string, bool) {
+	endpoint, ok := strings.CutPrefix(name, "PJSIP_ENDPOINT(")
+	if !ok {
+		return "", false
+	}
+	if strings.HasPrefix(endpoint, "trunk") {
+		return "from-trunk", true
+	}
+	return "from-internal", true
+}
+
+func (st *stage) host() string {
+	if st.settings.host != "" {
+		return st.settings.host
+	}
+	return "127.0.0.1"
+}
+
+func (st *stage) listen(serve func(net.Listener)) (string, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(st.host(), "0"))
 	if err != nil {
 		return "", err
 	}
@@ -108,16 +153,61 @@ func listen(serve func(net.Listener)) (string, error) {
 	return l.Addr().String(), nil
 }
 
+// powerOn lets the message centre listen, at the same address each time.
+func (st *stage) powerOn() error {
+	l, err := net.Listen("tcp", st.smscAddr)
+	if err != nil {
+		return err
+	}
+	st.smscAddr = l.Addr().String()
+	if st.settings.smscBuffer > 0 {
+		l = narrow{l, st.settings.smscBuffer}
+	}
+	st.smscPort = l
+	go func() { _ = st.smsc.Serve(l) }()
+	return nil
+}
+
+// powerOff takes the message centre off the network: connections end, new ones are refused.
+func (st *stage) powerOff() {
+	st.smscPort.Close()
+	st.smsc.Drop()
+}
+
+// narrow gives its connections a small receive buffer, so that it is full soon.
+type narrow struct {
+	net.Listener
+	octets int
+}
+
+func (n narrow) Accept() (net.Conn, error) {
+	c, err := n.Listener.Accept()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(n.octets) // the kernel's default serves as well, only later
+	}
+	return c, err
+}
+
 func (st *stage) toml(s settings, ari, esl, smpp string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `state   = %q
+	tables := s.tables
+	if !strings.Contains(tables, "[backup]") {
+		tables += "[backup]\nevery = \"0s\"\n"
+	}
+	numbers := "validate_numbers = false\nregions = []\n"
+	if s.validate {
+		numbers = ""
+	}
+	if !s.quiet {
+		numbers += "quiet = \"\"\n"
+	}
+	fmt.Fprintf(&b, `%s
+state   = %q
 control = %q
 [syslog]
 to = "stderr"
 [metrics]
 listen = %q
-[backup]
-every = "0s"
 [[pbx]]
 name     = "hq"
 kind     = "asterisk"
@@ -142,19 +232,22 @@ region   = "US"
 [template]
 open = "{{.Business}}: sorry we missed you! Reply here. Reply STOP to opt out"
 [policy]
-validate_numbers = false
-regions          = []
-quiet            = ""
+%s%s
 %s
-%s
-`, st.state(), st.socket(), st.metrics, ari, secret, esl, secret, smpp, s.smpp, s.policy, s.tables)
+`, s.top, st.state(), st.socket(), st.metrics, ari, secret, esl, secret, smpp, s.smpp, numbers, s.policy, tables)
 	for i := range 40 {
 		fmt.Fprintf(&b, "[[line]]\nnumber = \"+155501%02d\"\naliases = [\"55501%02d\", \"155501%02d\"]\nbusiness = \"acme\"\nfrom = \"+15550100\"\n", i, i, i)
 	}
 	return b.String()
 }
 
-func (st *stage) state() string  { return filepath.Join(st.dir, "textback.db") }
+func (st *stage) state() string {
+	if st.settings.state != "" {
+		return st.settings.state
+	}
+	return filepath.Join(st.dir, "textback.db")
+}
+
 func (st *stage) socket() string { return filepath.Join(st.dir, "control.sock") }
 
 // load reads the recordings that make the load: one-call streams without lost connections, missed and answered.
@@ -201,29 +294,100 @@ func (st *stage) playOne(ctx context.Context, caller string, speed float64) erro
 
 // start runs textback and waits until it answers.
 func (st *stage) start(ctx context.Context) error {
-	cmd := exec.Command(st.binary, "run", "-config", st.config)
-	cmd.Stdout, cmd.Stderr = st.logFile, st.logFile
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	if err := st.launch(); err != nil {
 		return err
 	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	st.mu.Lock()
-	st.child, st.ended = cmd, ended
-	st.mu.Unlock()
 	for {
 		if _, err := st.status(ctx); err == nil {
 			return nil
 		}
 		select {
-		case <-ended:
-			return errors.New("textback ended by itself; see its log")
+		case <-st.ended:
+			return fmt.Errorf("textback ended by itself: %w; its log ends:\n%s", st.err, st.logTail())
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// launch runs textback and does not wait.
+func (st *stage) launch() error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	ended := make(chan struct{})
+	st.ended, st.err = ended, nil
+	if st.settings.inside {
+		return st.launchInside(ended)
+	}
+	argv := append(slices.Clone(st.settings.via), st.binary, "run", "-config", st.config)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = st.logFile, st.logFile
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	st.child = cmd
+	go func() { st.err = cmd.Wait(); close(ended) }()
+	return nil
+}
+
+// launchInside runs textback in this process. The lock is held.
+func (st *stage) launchInside(ended chan struct{}) error {
+	data, err := os.ReadFile(st.config)
+	if err != nil {
+		return err
+	}
+	cfg, err := configs.Parse(st.config, data, configs.Options{})
+	if err != nil {
+		return err
+	}
+	if st.settings.config != nil {
+		st.settings.config(cfg)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	st.stop = stop
+	o := daemon.Options{Config: cfg, Log: slog.New(slog.NewTextHandler(st.logFile, nil))}
+	if st.settings.change != nil {
+		st.settings.change(&o)
+	}
+	go func() { st.err = daemon.Run(ctx, o); close(ended) }()
+	return nil
+}
+
+// logged counts the lines of the daemon's log in which all of the words stand.
+func (st *stage) logged(words ...string) int {
+	b, err := os.ReadFile(st.logName)
+	if err != nil {
+		return 0
+	}
+	n := 0
+	for line := range strings.Lines(string(b)) {
+		all := true
+		for _, w := range words {
+			all = all && strings.Contains(line, w)
+		}
+		if all {
+			n++
+		}
+	}
+	return n
+}
+
+// logTail is the end of the daemon's log.
+func (st *stage) logTail() string {
+	b, err := os.ReadFile(st.logName)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b[max(0, len(b)-1500):])
+}
+
+// verb runs a command of textback as an administrator does, and gives what it says.
+func (st *stage) verb(ctx context.Context, args ...string) (string, error) {
+	args = append([]string{args[0], "-config", st.config}, args[1:]...)
+	out, err := exec.CommandContext(ctx, st.binary, args...).CombinedOutput()
+	return string(out), err
 }
 
 // linked waits until every link is up.
@@ -269,15 +433,19 @@ func (st *stage) pid() int {
 	return st.child.Process.Pid
 }
 
-// kill ends textback by a signal and waits until it is gone.
+// kill ends textback by a signal and waits until it is gone. In this process every signal is SIGTERM.
 func (st *stage) kill(sig syscall.Signal) {
 	st.mu.Lock()
-	cmd, ended := st.child, st.ended
+	cmd, stop, ended := st.child, st.stop, st.ended
 	st.mu.Unlock()
-	if cmd == nil {
+	switch {
+	case stop != nil:
+		stop()
+	case cmd != nil:
+		_ = cmd.Process.Signal(sig)
+	default:
 		return
 	}
-	_ = cmd.Process.Signal(sig)
 	<-ended
 }
 
