@@ -1,0 +1,10 @@
+#!/bin/sh
+# Installs Chromium (Debian's package), for the test that TEXTBACK_CHROMIUM=1 switches on: it lays the HTML report out in a
+# real browser at the width of a phone and of a desk, and on paper.
+set -eu
+if ! command -v chromium >/dev/null; then
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -qq update
+	apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null
+fi
+chromium --version
