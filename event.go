@@ -117,7 +117,7 @@ const (
 	StageProgram
 )
 
-var stageWords = [...]string{StageAnnouncement: "an announcement", StageRefused: "a refusal", StageDial: "phones being rung",
+var stageWords = [...]string{StageAnnouncement: "an announcement", StageRefused: "a refusal", StageDial: "the ringing of phones",
 	StageQueue: "a queue", StageMenu: "a menu", StageVoicemail: "voicemail", StageConference: "a conference",
 	StagePark: "a parking place", StageProgram: "another program"}
 

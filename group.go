@@ -177,6 +177,7 @@ func (t *Tracker) reviewCall(c *tracked, now time.Time) (all []Change, again tim
 			return nil, time.Time{}
 		}
 		c.began = true
+		t.live++
 		all = append(all, Change{CallBegan, t.sketch(c)})
 	}
 	if !c.connected {
@@ -211,6 +212,7 @@ func (t *Tracker) reviewCall(c *tracked, now time.Time) (all []Change, again tim
 		return all, again
 	}
 	c.done = true
+	t.live--
 	t.stats.Ended++
 	t.tombs.add(c.leg.id)
 	call := t.judge(c)

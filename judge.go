@@ -22,7 +22,7 @@ func (t *Tracker) sketch(c *tracked) Call {
 		case f.Kind == LegCreated && f.Info != nil:
 			// A later reading may know what the first one did not.
 			for i, form := range f.Info.Dialled {
-				if i < len(dialled) && dialled[i] == "" && !f.Info.Found {
+				if i < len(dialled) && dialled[i] == "" {
 					dialled[i] = form
 				}
 			}

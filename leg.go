@@ -81,11 +81,26 @@ func (l *leg) info() *LegInfo {
 	var best *LegInfo
 	for i := range l.facts {
 		f := &l.facts[i]
-		if f.Kind == LegCreated && f.Info != nil && (best == nil || best.Found && !f.Info.Found) {
+		if f.Kind == LegCreated && f.Info != nil && (best == nil || f.Info.worth() > best.worth()) {
 			best = f.Info
 		}
 	}
 	return best
+}
+
+// worth compares what several readings of a leg tell: its beginning tells most, a later one the more the fuller it is.
+func (in *LegInfo) worth() int {
+	n := 0
+	if !in.Found {
+		n += 4
+	}
+	if in.Party.Number != "" {
+		n += 2
+	}
+	if slices.ContainsFunc(in.Dialled, func(form string) bool { return form != "" }) {
+		n++
+	}
+	return n
 }
 
 func (l *leg) kind() LegKind {

@@ -88,6 +88,7 @@ type Tracker struct {
 	groups  groupHeap
 	tombs   tombs
 	stats   TrackerStats
+	live    int // calls begun and not yet judged
 
 	lastAt time.Time     // the latest instant seen, by the PBX's clock
 	skew   time.Duration // our clock minus the PBX's, the smallest seen since the link came up
@@ -118,17 +119,7 @@ func (t *Tracker) Stats() TrackerStats {
 }
 
 // Live is how many calls live: begun and not yet judged.
-func (t *Tracker) Live() int {
-	n := 0
-	for _, g := range t.groups {
-		for _, c := range g.calls {
-			if c.began && !c.done {
-				n++
-			}
-		}
-	}
-	return n
-}
+func (t *Tracker) Live() int { return t.live }
 
 // Calls are the calls that live, in the order in which they began.
 func (t *Tracker) Calls() []Call {
@@ -302,6 +293,7 @@ func (t *Tracker) begin(l *leg, e *Event) []Change {
 		}
 		c := &tracked{leg: l, direction: Inbound, began: true}
 		l.group.calls = append(l.group.calls, c)
+		t.live++
 		return []Change{{CallBegan, t.sketch(c)}}
 	case e.Info.Kind == LegOutgoing && e.Info.Outside:
 		if slices.ContainsFunc(l.group.calls, func(c *tracked) bool { return c.leg == l }) {
