@@ -77,6 +77,7 @@ type Daemon struct {
 	dealt    map[string]uint64 // texts by template, since the start
 	breakers breakers
 	staff    staffLog
+	flights  flights
 }
 
 // running is one configuration in use with what was built from it. It is replaced as a whole by a reload.

@@ -213,6 +213,7 @@ func (d *Daemon) optOut(ctx context.Context, c *correspondence) error {
 	if err != nil {
 		return err
 	}
+	d.flights.recall(c.reply.From)
 	d.log.Log(ctx, noticeLevel, "opt-out", "from", textback.Short(c.reply.From), "to", c.reply.To, "businesses", strings.Join(c.all, ","),
 		"changed", result.Changed, "cancelled", len(result.Cancelled), "confirmed", result.Confirmation != nil,
 		"exact", c.intent.Exact)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"textback"
@@ -17,8 +16,11 @@ import (
 	"textback/store"
 )
 
-// retryPause is how long a text that could not be written waits before it is tried again.
-const retryPause = 2 * time.Second
+// retryPause is how long a text that was turned away for now waits before it is tried again; it doubles up to retryMost.
+const (
+	retryPause = 2 * time.Second
+	retryMost  = time.Minute
+)
 
 // token names one part of a text on its way through a link.
 type token struct {
@@ -26,141 +28,26 @@ type token struct {
 	part int
 }
 
-// outbox is what the sender knows beside the store: which texts are on their way, and which wait for something that
-// wakes the sender when it changes.
-type outbox struct {
-	mu      sync.Mutex
-	flying  map[uint64]bool
-	waiting map[uint64]bool
-	wg      sync.WaitGroup
-}
-
-// send takes due texts in order of their due time and carries each to its end.
-func (d *Daemon) send(ctx context.Context) error {
-	box := &outbox{flying: make(map[uint64]bool), waiting: make(map[uint64]bool)}
-	defer box.wg.Wait()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	done := make(chan struct{}, 1)
-	for {
-		next, err := d.launch(ctx, box, done)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			d.sparingly(slog.LevelError, "store", "store-failed", "what", "outbox", "error", err)
-			next = time.Second
-		}
-		timer.Reset(next)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-timer.C:
-		case <-d.store.TextsChanged():
-		case <-done:
-		case <-d.kick:
-			box.mu.Lock()
-			clear(box.waiting)
-			box.mu.Unlock()
-		}
-	}
-}
-
-// launch starts what is due and may start, and says when to look again at the latest.
-func (d *Daemon) launch(ctx context.Context, box *outbox, done chan<- struct{}) (time.Duration, error) {
-	room := d.conf.Load().texts()
-	box.mu.Lock()
-	busy, waiting := len(box.flying), len(box.waiting)
-	box.mu.Unlock()
-	// Texts that wait stand first in the list again and again: they must not hide those behind them.
-	due, err := d.store.Due(ctx, d.now(), busy+waiting+room)
-	if err != nil {
-		return 0, err
-	}
-	for _, t := range due {
-		if busy >= room {
-			return time.Second, nil
-		}
-		box.mu.Lock()
-		skip := box.flying[t.ID] || box.waiting[t.ID]
-		if !skip {
-			box.flying[t.ID] = true
-		}
-		box.mu.Unlock()
-		if skip {
-			continue
-		}
-		busy++
-		box.wg.Add(1)
-		go func() {
-			defer box.wg.Done()
-			wait := d.sendText(ctx, t)
-			box.mu.Lock()
-			delete(box.flying, t.ID)
-			if wait {
-				box.waiting[t.ID] = true
-			}
-			box.mu.Unlock()
-			select {
-			case done <- struct{}{}:
-			default:
-			}
-		}()
-	}
-	box.mu.Lock()
-	defer box.mu.Unlock()
-	if len(box.waiting) > 0 {
-		// What waits for a link or the end of a call may expire meanwhile.
-		clear(box.waiting)
-		return time.Second, nil
-	}
-	next, ok, err := d.store.NextDue(ctx)
-	switch {
-	case err != nil:
-		return 0, err
-	case !ok || len(box.flying) > 0:
-		return time.Minute, nil
-	default:
-		return min(max(next.Sub(d.now()), 10*time.Millisecond), time.Minute), nil
-	}
-}
-
-// texts is how many texts may be on their way at once: enough to keep every window full.
-func (r *running) texts() int {
-	n := 1
-	for _, l := range r.pool.Links() {
-		n += l.Config().Window
-	}
-	return n
-}
-
-// sendText carries one due text as far as it goes now. It returns true when the text must wait for something that wakes
-// the sender.
-func (d *Daemon) sendText(ctx context.Context, t textback.Text) (wait bool) {
-	wait, err := d.trySend(ctx, t)
-	switch {
-	case err == nil, errors.Is(err, store.ErrState), ctx.Err() != nil:
-		// ErrState: it was cancelled or settled meanwhile, which is normal.
-	default:
-		d.sparingly(slog.LevelError, "store", "store-failed", "what", "text", "text", t.ID, "error", err)
-		return true
-	}
-	return wait
-}
-
 func (d *Daemon) trySend(ctx context.Context, t textback.Text) (wait bool, err error) {
 	r := d.conf.Load()
 	now := d.now()
-	if !t.Expires.IsZero() && now.After(t.Expires) {
+	if now.After(expires(&t)) {
 		t, err = d.store.Expire(ctx, t.ID, "could not be sent in time", now)
 		if err == nil {
 			d.log.Error("text-expired", "text", t.ID, "to", textback.Short(t.To), "business", t.Business, "due", t.Due.Format(time.RFC3339))
 		}
 		return false, err
 	}
+	flight, landed := d.flights.begin(ctx, &t)
+	defer landed()
+	if out, err := d.optedOutSince(ctx, r.cfg, t, now); err != nil || out {
+		return false, err
+	}
 	template, variant, body := t.Template, t.Variant, t.Body
-	validity := t.Expires
-	if t.Kind == textback.MissedCallText && !written(&t) {
+	validity := expires(&t)
+	// What goes out now must be the rest of what went out before.
+	rest := written(&t) || t.Resent
+	if t.Kind == textback.MissedCallText && !rest {
 		if calls, _ := d.live.onPhone(t.To, t.CallID); calls > 0 {
 			return true, nil
 		}
@@ -172,12 +59,9 @@ func (d *Daemon) trySend(ctx context.Context, t textback.Text) (wait bool, err e
 	}
 	link, err := r.pool.Pick(t.SMPP)
 	if err != nil {
-		if errors.Is(err, smpp.ErrUnknownLink) {
-			d.sparingly(slog.LevelError, "unknown-link "+t.SMPP, "text-waits", "text", t.ID, "error", err)
-		}
 		return true, nil
 	}
-	if t.Link != "" && written(&t) && link.Name() != t.Link {
+	if t.Link != "" && rest && link.Name() != t.Link {
 		// Parts of one text must not be split over message centres: it waits for the one that has the others.
 		if link, err = r.pool.Pick(t.Link); err != nil {
 			return true, nil
@@ -185,15 +69,41 @@ func (d *Daemon) trySend(ctx context.Context, t textback.Text) (wait bool, err e
 	}
 	segments := link.Segments(body)
 	attempt := store.Attempt{ID: t.ID, Body: body, Template: template, Variant: variant, Link: link.Name(), Ref: byte(t.ID)}
-	if written(&t) {
-		attempt.Body = "" // what goes out now must be the rest of what went out before
+	if rest {
+		attempt.Body = ""
+		if len(segments) != len(t.Parts) {
+			return false, d.fail(ctx, t, "the link's settings have changed, so the rest of its parts cannot be made any more")
+		}
 	}
 	attempt.References = references(len(segments))
 	t, err = d.store.Attempt(ctx, attempt, now)
 	if err != nil {
 		return false, err
 	}
-	return false, d.submit(ctx, link, t, segments, validity)
+	return false, d.submit(flight, link, t, segments, validity)
+}
+
+// optedOutSince takes back a text whose person has opted out while it was on its way (throttled, in doubt): only what was
+// queued then was taken back with the opt-out itself.
+func (d *Daemon) optedOutSince(ctx context.Context, cfg *configs.Config, t textback.Text, now time.Time) (bool, error) {
+	if !stoppable(t.Kind) {
+		return false, nil
+	}
+	out, err := d.store.OptedOut(ctx, t.To, append([]string{t.Business}, cfg.Set.SharedWith(t.Business)...)...)
+	if err != nil || !out {
+		return false, err
+	}
+	if _, err = d.store.Cancel(ctx, t.ID, "opted out", now); err == nil {
+		d.log.Info("text-cancelled", "text", t.ID, "call", t.CallID, "to", textback.Short(t.To), "reason", "opted-out", "detail", "opted out meanwhile")
+	}
+	return true, err
+}
+
+// fail ends a text for good.
+func (d *Daemon) fail(ctx context.Context, t textback.Text, note string) error {
+	_, err := d.store.Fail(ctx, store.Failure{ID: t.ID, Note: note}, d.now())
+	d.log.Error("text-failed", "text", t.ID, "error", note)
+	return err
 }
 
 // written tells whether a part of the text may have left before.
@@ -249,9 +159,7 @@ func (d *Daemon) recheck(ctx context.Context, cfg *configs.Config, t textback.Te
 	}
 	c.body, err = cfg.Set.RenderText(f.Line, dec.Template, c.variant, v.Call.Party.Name, t.Created, now, t.Token)
 	if err != nil {
-		t, failErr := d.store.Fail(ctx, store.Failure{ID: t.ID, Note: err.Error()}, now)
-		d.log.Error("text-failed", "text", t.ID, "error", err)
-		return checked{}, failErr
+		return checked{}, d.fail(ctx, t, err.Error())
 	}
 	return c, nil
 }
@@ -286,6 +194,9 @@ func (d *Daemon) submit(ctx context.Context, link *smpp.Link, t textback.Text, s
 			result.Result = store.PartAccepted
 		case errors.Is(err, smpp.ErrUnanswered):
 			result.Result, result.Error = store.PartUncertain, err.Error()
+		case errors.Is(err, smpp.ErrUnsendable):
+			// Nothing was written, and nothing will ever be: what is wrong is wrong with the text.
+			result.Result, result.Error = store.PartRefused, err.Error()
 		case smpp.Retryable(err) || answer.Sent == smpp.NotSent:
 			return d.putBack(link, t, i, answer, err)
 		default:
@@ -319,38 +230,72 @@ func (d *Daemon) putBack(link *smpp.Link, t textback.Text, part int, answer smpp
 	if answer.Sent == smpp.Answered {
 		d.sparingly(slog.LevelWarn, "throttled "+link.Name(), "throttled", "smpp", link.Name(), "text", t.ID, "error", cause)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	_, err := d.store.Defer(ctx, store.Deferral{ID: t.ID, Until: d.now().Add(retryPause), Note: cause.Error()}, d.now())
+	attempts := t.Attempts
+	if answer.Sent == smpp.NotSent || smpp.Throttling(cause) {
+		attempts = 1 // the link sees to the pace itself
+	}
+	return d.deferText(t.ID, attempts, cause.Error())
+}
+
+// deferText lets a text that was turned away for now wait, longer each time.
+func (d *Daemon) deferText(id uint64, attempts int, note string) error {
+	pause := min(retryPause<<min(max(attempts-1, 0), 5), retryMost)
+	return d.persist("deferral", func(ctx context.Context) error {
+		_, err := d.store.Defer(ctx, store.Deferral{ID: id, Until: d.now().Add(pause), Note: note}, d.now())
+		return err
+	})
+}
+
+// answered records what became of a part.
+func (d *Daemon) answered(a store.PartAnswer) error {
+	var t textback.Text
+	err := d.persist("answer", func(ctx context.Context) (err error) {
+		t, err = d.store.PartAnswered(ctx, a, d.now())
+		return err
+	})
+	if err == nil && t.State != textback.Submitting && t.State != textback.Queued {
+		d.logText(t, a.Error)
+	}
 	return err
 }
 
-// answered records what became of a part. It must not be lost to a context that ended: the answer is known only here.
-func (d *Daemon) answered(a store.PartAnswer) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	t, err := d.store.PartAnswered(ctx, a, d.now())
-	if err != nil {
-		return err
+// persist stores what is known only here, whatever it takes: as long as the disk fails it is tried again, and a stop gives
+// it one more chance. What is lost then is found in doubt at the next start.
+func (d *Daemon) persist(what string, f func(context.Context) error) error {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		ctx, cancel := context.WithTimeout(context.Background(), storeWithin)
+		err := f(ctx)
+		cancel()
+		if err == nil || errors.Is(err, store.ErrState) || errors.Is(err, store.ErrNotFound) || d.work.Err() != nil {
+			return err
+		}
+		d.met.StoreErrors.Inc()
+		d.sparingly(slog.LevelError, "store", "store-failed", "what", what, "error", err)
+		sleep(d.work, wait)
 	}
-	if t.State != textback.Submitting && t.State != textback.Queued {
-		d.logText(t, a.Error)
-	}
-	return nil
 }
 
-// late settles a part whose answer came after it had been given up.
+// late settles a part whose answer came after it had been given up. The link calls it beside its reader.
 func (d *Daemon) late(a smpp.Answer) {
 	tok, ok := a.Token.(token)
 	if !ok {
 		return
 	}
 	r := store.PartAnswer{ID: tok.text, Part: tok.part, MessageID: a.MessageID, Status: a.Status, Result: store.PartAccepted}
+	var refused error
 	if a.Status != smpp.StatusOK {
-		err := &smpp.StatusError{Command: "submit_sm", Status: a.Status}
-		r.Result, r.Error, r.Number = store.PartRefused, err.Error(), a.Status == smpp.StatusInvDest
+		refused = &smpp.StatusError{Command: "submit_sm", Status: a.Status}
+		r.Result, r.Error, r.Number = store.PartRefused, refused.Error(), a.Status == smpp.StatusInvDest
 	}
-	if err := d.answered(r); err != nil && !errors.Is(err, store.ErrState) {
+	again := smpp.Retryable(refused)
+	if again {
+		r.Result = store.PartNotWritten // it was turned away for now: it may go again
+	}
+	err := d.answered(r)
+	if err == nil && again {
+		err = d.deferText(tok.text, 1, r.Error)
+	}
+	if err != nil && !errors.Is(err, store.ErrState) {
 		d.sparingly(slog.LevelError, "store", "store-failed", "what", "late answer", "text", tok.text, "error", err)
 	}
 }

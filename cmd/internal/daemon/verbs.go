@@ -251,6 +251,9 @@ func (d *Daemon) optByCommand(ctx context.Context, a OptArgs, do func(context.Co
 	if err != nil {
 		return nil, err
 	}
+	if event == "opt-out" {
+		d.flights.recall(n)
+	}
 	d.log.Log(ctx, noticeLevel, event, "from", textback.Short(n), "businesses", strings.Join(all, ","), "source", c.Source, "changed", r.Changed,
 		"cancelled", len(r.Cancelled))
 	return &r, nil

@@ -1,0 +1,214 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"textback"
+	"textback/smpp"
+	"textback/smpp/smpptest"
+	"textback/store"
+)
+
+// still is a daemon with a store and a link that is never run: nothing leaves.
+func still(t *testing.T) *Daemon {
+	t.Helper()
+	w := newWorld(t, fast, "")
+	cfg, err := w.parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := store.Open(store.Options{Path: filepath.Join(w.dir, "still.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	d := &Daemon{store: st, now: time.Now, log: slog.New(slog.DiscardHandler), live: newLiveCalls(), met: newMeters("test"),
+		dealt: make(map[string]uint64), kick: make(chan struct{}, 1), work: t.Context(), ctx: t.Context()}
+	sc, err := d.smppConfig(&cfg.SMPPs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.conf.Store(&running{cfg: cfg, pool: smpp.NewPool(smpp.NewLink(sc, smpp.Handlers{}))})
+	return d
+}
+
+func queue(t *testing.T, d *Daemon, to string, due time.Time) textback.Text {
+	t.Helper()
+	text, err := d.store.QueueText(t.Context(), store.NewText{Text: textback.Text{Kind: textback.HelpText, Business: "acme", To: to,
+		From: "+15550100", Body: "hello", Due: due, Expires: due.Add(time.Hour)}}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestTextsThatWaitForALinkCostTheSenderNothing(t *testing.T) {
+	d, box := still(t), newOutbox()
+	for i := range 3 * lookahead {
+		queue(t, d, fmt.Sprintf("+1557%07d", i), time.Now().Add(-time.Minute))
+	}
+	done := make(chan struct{}, 1)
+	for range 5 {
+		wait, err := d.launch(t.Context(), box, done)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wait < waitPause/2 || wait > 2*waitPause {
+			t.Errorf("it looks again after %s, want about %s", wait, waitPause)
+		}
+		if len(box.flying) > 0 || len(done) > 0 {
+			t.Error("a text was taken up without a link")
+		}
+	}
+}
+
+func TestATextOnItsWayDoesNotDelayTheNext(t *testing.T) {
+	d, box := still(t), newOutbox()
+	first := queue(t, d, "+15570000001", time.Now().Add(-time.Second))
+	queue(t, d, "+15570000002", time.Now().Add(5*time.Second))
+	box.start(first.ID)
+	wait, err := d.launch(t.Context(), box, make(chan struct{}, 1))
+	if err != nil || wait > 5*time.Second {
+		t.Errorf("the next text is due in 5 s, it looks again after %s (%v)", wait, err)
+	}
+}
+
+func TestATextExpiresAlsoWhileEveryLinkIsDown(t *testing.T) {
+	d, box := still(t), newOutbox()
+	text := queue(t, d, "+15570000001", time.Now().Add(-2*time.Hour))
+	if _, err := d.launch(t.Context(), box, make(chan struct{}, 1)); err != nil {
+		t.Fatal(err)
+	}
+	box.wg.Wait()
+	got, err := d.store.Text(t.Context(), text.ID)
+	if err != nil || got.State != textback.Expired {
+		t.Errorf("it is %s, %v; want expired", got.State, err)
+	}
+}
+
+// attempted is a text whose only part is on the wire.
+func attempted(t *testing.T, d *Daemon) textback.Text {
+	t.Helper()
+	text := queue(t, d, "+15570000001", time.Now())
+	text, err := d.store.Attempt(t.Context(), store.Attempt{ID: text.ID, Link: "carrier", References: []uint16{7}}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestALateAnswerSettlesAText(t *testing.T) {
+	for _, c := range []struct {
+		status uint32
+		want   textback.TextState
+	}{
+		{smpp.StatusOK, textback.Accepted},
+		{smpp.StatusThrottled, textback.Queued},
+		{smpp.StatusSystemError, textback.Queued},
+		{smpp.StatusInvDest, textback.Failed},
+	} {
+		t.Run(smpp.StatusName(c.status), func(t *testing.T) {
+			d := still(t)
+			text := attempted(t, d)
+			if err := d.answered(store.PartAnswer{ID: text.ID, Result: store.PartUncertain, Error: "no answer"}); err != nil {
+				t.Fatal(err)
+			}
+			d.late(smpp.Answer{Token: token{text.ID, 0}, MessageID: "1", Status: c.status, Sent: smpp.Answered})
+			if got, err := d.store.Text(t.Context(), text.ID); err != nil || got.State != c.want {
+				t.Errorf("it is %s, %v; want %s", got.State, err, c.want)
+			}
+		})
+	}
+}
+
+func TestATextThatCannotBeWrittenFails(t *testing.T) {
+	w := newWorld(t, fast, "")
+	var d *Daemon
+	w.start(func(o *Options) {
+		ready := o.Ready
+		o.Ready = func(x *Daemon) { d = x; ready(x) }
+	})
+	text := queue(t, d, "+1557"+strings.Repeat("1", 40), time.Now())
+	w.await("the failure", func() bool {
+		got, err := d.store.Text(t.Context(), text.ID)
+		return err == nil && got.State == textback.Failed
+	})
+}
+
+func TestAnAnswerIsNotLostToADiskThatFails(t *testing.T) {
+	w := newWorld(t, fast, "")
+	var broken faultyDisk
+	w.start(func(o *Options) { o.BeforeCommit = broken.commit })
+	w.smsc.SetFaults(smpptest.Faults{AnswerAfter: 300 * time.Millisecond, NoReceipts: true})
+	w.played("04", "+15571230041")
+	w.await("the submit", func() bool { return len(w.smsc.Submits()) == 1 })
+	broken.set(true)
+	w.await("the trouble", func() bool { return w.log.count("what=answer") == 1 })
+	broken.set(false)
+	w.await("the acceptance", func() bool { return w.log.count("state=accepted") == 1 })
+}
+
+// TestAnOptOutStopsWhatIsOnItsWay: a text that the message centre turned away for now is neither tried again by the link nor
+// by the sender once its person has opted out.
+func TestAnOptOutStopsWhatIsOnItsWay(t *testing.T) {
+	w := newWorld(t, fast, "")
+	w.start()
+	const caller = "+15571230042"
+	w.played("04", caller)
+	w.await("the text", func() bool { return len(w.textsTo(caller)) == 1 })
+	w.write(caller, "Could you come on Friday?")
+	var threads []textback.Thread
+	if err := w.call("threads", ThreadArgs{}, &threads); err != nil || len(threads) != 1 {
+		t.Fatalf("threads: %v, %v", threads, err)
+	}
+	w.smsc.SetFaults(smpptest.Faults{Throttle: true})
+	var text textback.Text
+	if err := w.call("thread-reply", ThreadArgs{Thread: threads[0].Tag, Person: "ann", Text: "Yes, at nine."}, &text); err != nil {
+		t.Fatal(err)
+	}
+	w.await("the throttling", func() bool { return w.log.count("throttled") > 0 })
+	w.write(caller, "STOP")
+	w.smsc.SetFaults(smpptest.Faults{})
+	state := func() textback.TextState {
+		var x store.Explanation
+		if err := w.call("explain", ExplainArgs{What: caller}, &x); err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range x.Texts {
+			if got.ID == text.ID {
+				return got.State
+			}
+		}
+		return 0
+	}
+	w.await("the end of Ann's text", func() bool { return state() == textback.Cancelled })
+	w.await("the confirmation", func() bool { return len(w.textsTo(caller)) == 2 })
+	for _, got := range w.textsTo(caller) {
+		if strings.Contains(got.Body, "at nine") {
+			t.Error("Ann's text left after the STOP was acknowledged")
+		}
+	}
+}
+
+func TestRetryableStatusesAreRetriedMoreAndMoreSlowly(t *testing.T) {
+	d := still(t)
+	text := attempted(t, d)
+	link := d.conf.Load().pool.Links()[0]
+	for attempts, want := range map[int]time.Duration{1: retryPause, 3: 4 * retryPause, 50: retryMost} {
+		text.Attempts = attempts
+		err := &smpp.StatusError{Command: "submit_sm", Status: smpp.StatusSystemError}
+		if err := d.putBack(link, text, 0, smpp.Answer{Sent: smpp.Answered, Status: err.Status}, err); err != nil && !errors.Is(err, store.ErrState) {
+			t.Fatal(err)
+		}
+		got, _ := d.store.Text(t.Context(), text.ID)
+		if pause := time.Until(got.Due); pause > want || pause < want-want/4 {
+			t.Errorf("after %d attempts it waits %s, want %s", attempts, pause, want)
+		}
+	}
+}
