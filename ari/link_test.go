@@ -560,3 +560,15 @@ func TestASecondClientOfTheSameNameTakesTheEvents(t *testing.T) {
 		}
 	})
 }
+
+func TestAForgottenApplicationIsNoticedThoughThePingsAreAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, aritest.Options{}, nil, nil)
+		time.Sleep(time.Second)
+		r.sim.Forget()
+		time.Sleep(32 * time.Second)
+		if got := r.kinds(false); got != "up down up" {
+			t.Errorf("messages: %s", got)
+		}
+	})
+}

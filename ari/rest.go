@@ -208,6 +208,13 @@ func parseTime(s string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is not a time", printable(s, 40))
 }
 
+// registered tells whether the PBX still knows our application. Only a plain 404 counts as no.
+func (c *client) registered(ctx context.Context, app string) bool {
+	_, err := c.do(ctx, http.MethodGet, "/applications/"+url.PathEscape(app), nil, nil, listBody)
+	var re *RESTError
+	return !errors.As(err, &re) || re.Status != http.StatusNotFound
+}
+
 // setFilter asks the PBX to send only events of these types (PUT /applications/{app}/eventFilter).
 func (c *client) setFilter(ctx context.Context, app string, types []string) error {
 	type allowed struct {

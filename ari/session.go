@@ -23,6 +23,10 @@ var (
 	errReplaced = errors.New("another program has taken over the application's name")
 	// errQuiet ends a session on which not even pongs come.
 	errQuiet = errors.New("the PBX is silent and does not answer pings")
+	// errUnregistered ends a session whose application Asterisk has forgotten although its socket stands: when a connection of the
+	// same name ends in the moment in which ours begins, its end takes our registration along, and no event ever comes
+	// (seen with 22.10.1).
+	errUnregistered = errors.New("the PBX has forgotten the application: no events would come")
 	// errFrame ends a session whose peer sends what no ARI sends.
 	errFrame = errors.New("a frame is larger than any event")
 )
@@ -59,6 +63,7 @@ func (l *link) session(ctx context.Context) error {
 	}()
 	wg.Go(func() { s.q.end(s.read(ws)) })
 	wg.Go(func() { ping(ctx, ws, l.o.Ping) })
+	wg.Go(func() { s.watch(ctx) })
 
 	err = s.run(ctx)
 	cancel()
@@ -121,6 +126,23 @@ func ping(ctx context.Context, ws *websocket.Conn, every time.Duration) {
 			return
 		case <-t.C:
 			if codec.Send(ws, nil) != nil {
+				return
+			}
+		}
+	}
+}
+
+// watch looks now and then whether the PBX still knows the application.
+func (s *session) watch(ctx context.Context) {
+	t := time.NewTicker(s.o.Idle)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			if !s.client.registered(ctx, s.o.App) && ctx.Err() == nil {
+				s.q.end(errUnregistered)
 				return
 			}
 		}
@@ -247,6 +269,9 @@ func (s *session) readBack(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(settle):
+		}
+		if !s.client.registered(ctx, s.o.App) {
+			return &readBackError{errUnregistered}
 		}
 		held, gap, ended := s.q.take()
 		before, after := around(held, snapshot)

@@ -125,6 +125,13 @@ func (s *Server) Blackhole() {
 	}
 }
 
+// Forget makes the PBX forget every application while its websocket stands: no event comes any more, pings are answered.
+func (s *Server) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.sockets)
+}
+
 // Skew sets the PBX's clock off from ours by d. It may jump at any time.
 func (s *Server) Skew(d time.Duration) {
 	s.mu.Lock()

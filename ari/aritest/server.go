@@ -73,6 +73,7 @@ func New(o Options) *Server {
 	mux.HandleFunc("GET /ari/channels/{id}/variable", s.variable)
 	mux.HandleFunc("GET /ari/bridges", s.listBridges)
 	mux.HandleFunc("GET /ari/asterisk/info", s.info)
+	mux.HandleFunc("GET /ari/applications/{app}", s.application)
 	mux.HandleFunc("PUT /ari/applications/{app}/eventFilter", s.setFilter)
 	s.http = &http.Server{Handler: s.guard(mux), ReadHeaderTimeout: 10 * time.Second, ConnState: s.track}
 	return s
@@ -216,6 +217,18 @@ func (s *Server) variable(w http.ResponseWriter, r *http.Request) {
 	default:
 		reply(w, http.StatusOK, map[string]string{"value": value})
 	}
+}
+
+func (s *Server) application(w http.ResponseWriter, r *http.Request) {
+	app := r.PathValue("app")
+	s.mu.Lock()
+	known := s.sockets[app] != nil
+	s.mu.Unlock()
+	if !known {
+		reply(w, http.StatusNotFound, map[string]string{"message": "Application not found"})
+		return
+	}
+	reply(w, http.StatusOK, map[string]any{"name": app, "channel_ids": []string{}, "bridge_ids": []string{}})
 }
 
 func (s *Server) setFilter(w http.ResponseWriter, r *http.Request) {
