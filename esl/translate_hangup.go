@@ -18,7 +18,11 @@ func (t *Translator) hangup(m *Message, h head, at time.Time) []textback.Event {
 	e := func(kind textback.EventKind) textback.Event {
 		return textback.Event{Kind: kind, At: over, Seen: m.Seen, Leg: id, Of: helper(h["Channel-Name"])}
 	}
-	if stage := stageOf(h.v("last_app"), h.v("last_arg")); stage != 0 {
+	stage := stageOf(h.v("last_app"), h.v("last_arg"))
+	if stage == 0 && h.v("endpoint_disposition") == "EARLY MEDIA" {
+		stage = textback.StageAnnouncement // something was played before the end, without answering
+	}
+	if stage != 0 {
 		in := e(textback.StageEntered)
 		in.Stage, in.Found = stage, true
 		out = append(out, in)

@@ -90,6 +90,10 @@ func TestRowsOfTheCauseTable(t *testing.T) {
 		{"busy by the dialplan", textback.Busy, func(s *scene) textback.Call {
 			return s.over(20, "USER_BUSY", "send_refuse", "variable_last_app", "hangup", "variable_hangup_cause_q850", "17")
 		}},
+		{"an announcement without answering", textback.Closed, func(s *scene) textback.Call {
+			return s.over(5000, "NORMAL_CLEARING", "send_refuse", "variable_last_app", "hangup", "variable_endpoint_disposition", "EARLY MEDIA",
+				"variable_hangup_cause_q850", "16")
+		}},
 		{"no route", textback.Unreachable, func(s *scene) textback.Call {
 			return s.over(20, "NO_ROUTE_DESTINATION", "send_refuse", "variable_hangup_cause_q850", "3")
 		}},
