@@ -75,9 +75,9 @@ func byID(calls []textback.Call) []textback.Call {
 }
 
 func TestTheOrderInWhichEventsComeChangesNothing(t *testing.T) {
-	seeds := 8
+	seeds := 3
 	if testing.Short() {
-		seeds = 2
+		seeds = 1
 	}
 	for _, path := range recorded(t) {
 		s := sidecar(t, strings.TrimSuffix(path, ".jsonl.gz")+".json.gz")

@@ -97,10 +97,11 @@ func messages(t testing.TB, path string, s truth) []Message {
 	var ms []Message
 	seen := func(ms int64) time.Time { return epoch.Add(time.Duration(ms) * time.Millisecond) }
 	up, next := false, 0
+	variable := NewTranslator(testOptions()).Variable
 	until := func(tms int64) {
 		for ; next < len(lines) && lines[next].TMS < tms; next++ {
-			typ, variable := peek(lines[next].Event)
-			if typ == "ChannelVarset" && !NewTranslator(testOptions()).Variable(variable) {
+			typ, name := peek(lines[next].Event)
+			if typ == "ChannelVarset" && !variable(name) {
 				continue // as the link would
 			}
 			m := Message{Kind: MessageEvent, Seen: seen(lines[next].TMS), Type: typ, Raw: lines[next].Event}

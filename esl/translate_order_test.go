@@ -68,9 +68,9 @@ func sameCalls(calls []textback.Call) []textback.Call {
 }
 
 func TestTheOrderInWhichEventsComeChangesNothing(t *testing.T) {
-	seeds := 12
+	seeds := 4
 	if testing.Short() {
-		seeds = 2
+		seeds = 1
 	}
 	for _, path := range traceFiles(t) {
 		s := traceTruth(t, path)
