@@ -14,7 +14,8 @@ var recordKinds = map[string]string{"cdr-csv": Asterisk, "cel-csv": Asterisk, "m
 
 // recordColumns are the words for what is read of a record.
 var recordColumns = []string{"id", "linked_id", "start", "answer", "end", "caller", "caller_name", "dialled", "context",
-	"channel", "peer", "disposition", "duration", "billsec", "event", "direction", "cause", "last_app", "voicemail"}
+	"channel", "peer", "disposition", "duration", "billsec", "event", "direction", "cause", "last_app", "voicemail", "did",
+	"extra", "leg", "bridge", "last_data", "queue_cause", "queue_cancel", "queue_answered", "conference"}
 
 // records reads [[records]].
 func (b *builder) records(root *section) []Records {
