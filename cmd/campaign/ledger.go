@@ -75,7 +75,7 @@ func (st *stage) audit(ctx context.Context, a audit) (*books, error) {
 // auditCalls looks for the verdict of each missed call.
 func (st *stage) auditCalls(ctx context.Context, s *store.Store, a audit, b *books) error {
 	verdicts := make(map[string]bool)
-	err := s.Calls(ctx, time.Time{}, time.Now().Add(24*time.Hour), func(v textback.Verdict) bool {
+	err := s.Calls(ctx, time.Time{}, time.Now().Add(240*time.Hour), func(v textback.Verdict) bool {
 		if verdicts[v.Call.ID] {
 			b.fault("call %s has two verdicts", v.Call.ID)
 		}
@@ -122,7 +122,7 @@ func (st *stage) auditTexts(ctx context.Context, s *store.Store, a audit, b *boo
 		}
 		return m[to]
 	}
-	err := s.Texts(ctx, time.Time{}, time.Now().Add(24*time.Hour), func(t textback.Text) bool {
+	err := s.Texts(ctx, time.Time{}, time.Now().Add(240*time.Hour), func(t textback.Text) bool {
 		var f *traffic
 		switch t.Kind {
 		case textback.MissedCallText:
@@ -278,4 +278,24 @@ func words(m map[string]int) string {
 		return "none"
 	}
 	return strings.Join(list, ", ")
+}
+
+// verify opens a copy of a state file and checks it.
+func verify(ctx context.Context, path string) (missed int64, err error) {
+	s, err := store.Open(store.Options{Path: path, ReadOnly: true})
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	if err := s.Verify(ctx); err != nil {
+		return 0, err
+	}
+	st, err := s.Stats(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if st.Missed != st.Verdicts {
+		return 0, fmt.Errorf("%s: %d missed calls, %d verdicts", path, st.Missed, st.Verdicts)
+	}
+	return st.Missed, nil
 }

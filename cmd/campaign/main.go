@@ -28,6 +28,7 @@ type campaign struct {
 func campaigns() []campaign {
 	return []campaign{
 		{"crash", "the daemon is killed at random moments under load and started again", crash},
+		{"faults", "every peer, the disk and the clock fail, one after the other", faults},
 		{"soak", "a steady load with reconnects; memory, goroutines, files and file size are watched", soak},
 	}
 }
