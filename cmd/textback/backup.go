@@ -15,14 +15,9 @@ func backupVerb() *verb {
 }
 
 func runBackup(ctx context.Context, e *env, v *verb, args []string) int {
-	fs := v.flags(e)
-	t := targetFlags(fs)
-	rest, code, ok := v.parse(e, fs, args)
+	t, rest, code, ok := v.targeted(e, args, 1)
 	if !ok {
 		return code
-	}
-	if len(rest) != 1 {
-		return v.misuse(e)
 	}
 	path, err := filepath.Abs(rest[0])
 	if err != nil {
@@ -40,14 +35,9 @@ func forgetVerb() *verb {
 }
 
 func runForget(ctx context.Context, e *env, v *verb, args []string) int {
-	fs := v.flags(e)
-	t := targetFlags(fs)
-	rest, code, ok := v.parse(e, fs, args)
+	t, rest, code, ok := v.targeted(e, args, 1)
 	if !ok {
 		return code
-	}
-	if len(rest) != 1 {
-		return v.misuse(e)
 	}
 	var f store.Forgotten
 	if err := t.call(ctx, "forget", daemon.OptArgs{Number: rest[0]}, &f); err != nil {

@@ -33,6 +33,17 @@ func targetFlags(fs *flag.FlagSet) *target {
 	}
 }
 
+// targeted reads the flags of a command that talks to the daemon and takes n arguments and no flags of its own.
+func (v *verb) targeted(e *env, args []string, n int) (t *target, rest []string, code int, ok bool) {
+	fs := v.flags(e)
+	t = targetFlags(fs)
+	rest, code, ok = v.parse(e, fs, args)
+	if ok && len(rest) != n {
+		return t, rest, v.misuse(e), false
+	}
+	return t, rest, code, ok
+}
+
 // paths finds the control socket and the state file. A configuration that does not pass its check is good enough: the
 // daemon may be running an older one.
 func (t *target) paths() (socket, state string, err error) {

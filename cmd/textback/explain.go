@@ -18,14 +18,9 @@ func explainVerb() *verb {
 }
 
 func runExplain(ctx context.Context, e *env, v *verb, args []string) int {
-	fs := v.flags(e)
-	t := targetFlags(fs)
-	rest, code, ok := v.parse(e, fs, args)
+	t, rest, code, ok := v.targeted(e, args, 1)
 	if !ok {
 		return code
-	}
-	if len(rest) != 1 {
-		return v.misuse(e)
 	}
 	var x store.Explanation
 	err := t.orOpen(ctx, "explain", daemon.ExplainArgs{What: rest[0]}, &x, func(ctx context.Context, st *store.Store) error {

@@ -18,14 +18,9 @@ func statusVerb() *verb {
 }
 
 func runStatus(ctx context.Context, e *env, v *verb, args []string) int {
-	fs := v.flags(e)
-	t := targetFlags(fs)
-	rest, code, ok := v.parse(e, fs, args)
+	t, _, code, ok := v.targeted(e, args, 0)
 	if !ok {
 		return code
-	}
-	if len(rest) > 0 {
-		return v.misuse(e)
 	}
 	var s daemon.Status
 	if err := t.call(ctx, "status", nil, &s); err != nil {
