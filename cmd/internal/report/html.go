@@ -65,6 +65,7 @@ type label struct {
 	X      string
 	Y      int
 	Text   string
+	Below  string // a second line
 	Anchor string
 	Level  int
 }

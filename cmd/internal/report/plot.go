@@ -30,7 +30,7 @@ type trendBar struct {
 const (
 	trendTop    = 8
 	trendPlot   = 150
-	trendBottom = 24
+	trendBottom = 34
 )
 
 func (r *Report) trend() trend {
@@ -69,34 +69,39 @@ func (r *Report) trend() trend {
 	return t
 }
 
-// mostLabels is how many dates find room below the plot on a phone.
-const mostLabels = 7
+// How many dates find room below the plot on a phone: in two lines below each bar, or in one below some bars.
+const (
+	eachLabel = 7
+	someLabel = 6
+)
 
-// dayLabel is the date below a bar; of many days each few are named, Mondays if there is one for each week.
+// dayLabel is the date below a bar. Of a month every Monday is named, of longer trends each few bars.
 func (r *Report) dayLabel(i int, x float64) *label {
 	n := len(r.Days)
 	d, err := time.Parse(time.DateOnly, r.Days[i].Date)
 	if err != nil {
 		return nil
 	}
-	l := &label{X: number2(x), Y: trendTop + trendPlot + 17, Text: d.Format("2 Jan"), Anchor: "m"}
-	every := (n + mostLabels - 1) / mostLabels
+	l := &label{X: number2(x), Y: trendTop + trendPlot + 16, Text: d.Format("2 Jan"), Anchor: "m"}
+	half := 50 / float64(n)
 	switch {
-	case n <= mostLabels:
-		l.Text = d.Format("Mon 2")
-	case r.Step == 1 && n > 2*mostLabels && n <= 7*mostLabels:
-		if d.Weekday() != time.Monday {
+	case n <= eachLabel && r.Step == 1:
+		l.Text, l.Below = d.Format("Mon"), d.Format("2")
+	case r.Step == 1 && n > 14 && n <= 35:
+		// A word in the middle of an outermost bar would stick out of the plot.
+		switch {
+		case d.Weekday() != time.Monday:
+			return nil
+		case i == 0:
+			l.Anchor, l.X = "s", "0"
+		case i == n-1:
+			l.Anchor, l.X = "e", "100"
+		}
+	default:
+		if i%((n+someLabel-1)/someLabel) != 0 || x > 88 {
 			return nil
 		}
-	case i%every != 0:
-		return nil
-	}
-	// A word in the middle of an outermost bar would stick out of the plot.
-	switch edge := 100 / float64(n) / 2; {
-	case n > mostLabels && x-edge < 3:
-		l.Anchor, l.X = "s", "0"
-	case n > mostLabels && x+edge > 95:
-		l.Anchor, l.X = "e", "100"
+		l.Anchor, l.X = "s", number2(x-half)
 	}
 	return l
 }

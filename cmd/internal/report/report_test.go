@@ -262,4 +262,3 @@ func at(s string) time.Time {
 	}
 	return t
 }
-
