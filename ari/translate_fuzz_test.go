@@ -16,7 +16,7 @@ func FuzzTranslate(f *testing.F) {
 	for _, name := range []string{"03-direct-no-answer-dial-timeout", "17-voicemail-message-left", "29-attended-transfer-dtmf",
 		"43b-local-ringgroup-answered", "37b-pbx-graceful-stop-in-mid-call"} {
 		var seed bytes.Buffer
-		for _, l := range bytes.Split(unzip(f, "testdata/traces/asterisk-22.10.1/"+name+".jsonl.gz"), []byte("\n")) {
+		for _, l := range bytes.Split(unzip(f, "aritest/recorded/"+name+".jsonl.gz"), []byte("\n")) {
 			var e line
 			if json.Unmarshal(l, &e) == nil && wanted(e.Event) && seed.Len() < 16<<10 {
 				seed.Write(e.Event)
@@ -79,7 +79,7 @@ func wanted(raw []byte) bool {
 }
 
 func BenchmarkTranslate(b *testing.B) {
-	path := "testdata/traces/asterisk-22.10.1/29-attended-transfer-dtmf"
+	path := "aritest/recorded/29-attended-transfer-dtmf"
 	ms := messages(b, path+".jsonl.gz", sidecar(b, path+".json.gz"))
 	b.ReportAllocs()
 	n := 0
@@ -95,7 +95,7 @@ func BenchmarkTranslate(b *testing.B) {
 
 // BenchmarkCall plays whole calls: translated, observed and judged. Decoding is not in it.
 func BenchmarkCall(b *testing.B) {
-	path := "testdata/traces/asterisk-22.10.1/03-direct-no-answer-dial-timeout"
+	path := "aritest/recorded/03-direct-no-answer-dial-timeout"
 	s := sidecar(b, path+".json.gz")
 	ms := messages(b, path+".jsonl.gz", s)
 	b.ReportAllocs()

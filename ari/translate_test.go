@@ -288,7 +288,7 @@ func evidenceOf(c *textback.Call) string {
 func recorded(t testing.TB) []string {
 	t.Helper()
 	var all []string
-	for _, dir := range []string{"testdata/traces/*", "testdata/lab"} {
+	for _, dir := range []string{"aritest/recorded", "testdata/traces/*", "testdata/lab"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.jsonl.gz"))
 		if err != nil {
 			t.Fatal(err)

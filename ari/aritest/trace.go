@@ -19,7 +19,7 @@ import (
 //go:embed recorded
 var recorded embed.FS
 
-// Recorded holds streams of real calls, recorded from an Asterisk 22.10.1, each with its truth: NAME.jsonl.gz and NAME.json.
+// Recorded holds streams of real calls, recorded from an Asterisk 22.10.1, each with its truth: NAME.jsonl.gz and NAME.json.gz.
 func Recorded() fs.FS {
 	sub, err := fs.Sub(recorded, "recorded")
 	if err != nil {
@@ -84,7 +84,25 @@ type TruthCall struct {
 	Seen      *bool    `json:"seen"`               // false: the PBX sent no event of it
 }
 
-// LoadTrace reads NAME.jsonl.gz (or NAME.jsonl) and NAME.json from a folder.
+// readTruth reads NAME.json, or NAME.json.gz.
+func readTruth(fsys fs.FS, name string) ([]byte, error) {
+	truth, err := fs.ReadFile(fsys, name+".json")
+	if !errors.Is(err, fs.ErrNotExist) {
+		return truth, err
+	}
+	f, err := fsys.Open(name + ".json.gz")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s.json.gz: %w", name, err)
+	}
+	return io.ReadAll(io.LimitReader(z, 1<<20))
+}
+
+// LoadTrace reads NAME.jsonl.gz (or NAME.jsonl) and its truth NAME.json (or NAME.json.gz) from a folder.
 func LoadTrace(fsys fs.FS, name string) (*Trace, error) {
 	f, err := fsys.Open(name + ".jsonl.gz")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -99,7 +117,7 @@ func LoadTrace(fsys fs.FS, name string) (*Trace, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	t.Name = path.Base(name)
-	truth, err := fs.ReadFile(fsys, name+".json")
+	truth, err := readTruth(fsys, name)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -55,7 +56,7 @@ func TestEveryRecordedCallIsTextedAsItsTruthAsks(t *testing.T) {
 			w.await("the link after "+name, func() bool { return w.asterisk.Connected("textback") })
 		}
 	}
-	recordings, err := esltest.LoadRecordings(esltest.Recorded())
+	recordings, err := esltest.LoadRecordings(os.DirFS("../../../esl/testdata/traces"))
 	if err != nil {
 		t.Fatal(err)
 	}
