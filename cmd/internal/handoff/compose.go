@@ -1,6 +1,7 @@
 package handoff
 
 import (
+	"bytes"
 	"fmt"
 	netmail "net/mail"
 	"strings"
@@ -42,6 +43,14 @@ func (m *Mail) compose(d Delivery, to *netmail.Address) (*mail.Msg, error) {
 	msg.SetGenHeader(mail.HeaderXAutoResponseSuppress, "All")
 	msg.SetUserAgent("textback")
 	msg.SetBodyString(mail.TypeTextPlain, text(d))
+	if d.HTML != "" {
+		msg.AddAlternativeString(mail.TypeTextHTML, d.HTML)
+	}
+	for _, f := range d.Files {
+		if err := msg.AttachReader(headerText(f.Name), bytes.NewReader(f.Data), mail.WithFileContentType(mail.ContentType(f.Type))); err != nil {
+			return nil, fmt.Errorf("attach %s: %w", headerText(f.Name), err)
+		}
+	}
 	return msg, nil
 }
 

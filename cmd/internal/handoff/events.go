@@ -23,6 +23,7 @@ const (
 	TypeRescheduled = "booking.rescheduled"
 	TypeCancelled   = "booking.cancelled"
 	TypeAlarm       = "alarm"
+	TypeReport      = "report.weekly" // to the e-mail hand-offs that [report] names; no webhook gets it
 )
 
 // TextType is the type of a text's change to state s, e.g. "text.delivered". Submitting is no event: it is over before a

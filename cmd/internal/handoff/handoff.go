@@ -23,6 +23,15 @@ type Delivery struct {
 	Subject string           `json:"subject,omitempty"`
 	Lead    string           `json:"lead,omitempty"`   // what is to be known first, plain text
 	Thread  *textback.Thread `json:"thread,omitempty"` // quoted below the lead; also threads the mails
+	HTML    string           `json:"html,omitempty"`   // the lead once more, for mail programs that show HTML
+	Files   []File           `json:"files,omitempty"`  // attached to the mail
+}
+
+// File is an attachment of a mail.
+type File struct {
+	Name string `json:"name"`
+	Type string `json:"type"` // media type, e.g. "text/html"
+	Data []byte `json:"data"`
 }
 
 // Result is what became of one attempt.
