@@ -47,6 +47,8 @@ type Options struct {
 	BeforeCommit func() error
 	// Settle is how long an ended call waits for late facts; the tracker's default unless given.
 	Settle time.Duration
+	// SettleRecords is how long after a link is up a PBX's records are read; 5 s unless given.
+	SettleRecords time.Duration
 }
 
 // Daemon is a running textback.
@@ -78,6 +80,8 @@ type Daemon struct {
 	breakers breakers
 	staff    staffLog
 	flights  flights
+
+	aftermath aftermath
 }
 
 // running is one configuration in use with what was built from it. It is replaced as a whole by a reload.
@@ -163,6 +167,7 @@ func (d *Daemon) serve(ctx context.Context, cfg *configs.Config, listener net.Li
 		{"receive", d.receive},
 		{"deliver", d.deliver},
 		{"keep", d.keep},
+		{"reconcile", d.reconcile},
 		{"clock", d.clock},
 		{"web", d.web},
 		{"metrics", d.metrics},
