@@ -176,6 +176,8 @@ const (
 	FactDeclined
 	// FactNumber: Text is the number that an outgoing leg calls.
 	FactNumber
+	// FactRead: what was asked about the leg (LegInfo.Asked) was answered; what the answer tells came before this.
+	FactRead
 )
 
 // LegInfo is what is known about a leg when it comes into being. For a caller's leg, Party and Dialled are latched here: both
@@ -188,6 +190,9 @@ type LegInfo struct {
 	Outside bool     // an outgoing leg: it leads to a number outside
 	// Found: its beginning was not seen; what is told here was read later and may have changed since.
 	Found bool
+	// Asked: the PBX was asked for more about the caller (presentation, verification), and FactRead will follow. The call is not
+	// judged before, within a bound: a number whose presentation is prohibited must not be used.
+	Asked bool
 }
 
 // Event is one thing that happened on a PBX, in words that do not depend on its make. Which fields are set depends on Kind.

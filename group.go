@@ -205,7 +205,11 @@ func (t *Tracker) reviewCall(c *tracked, now time.Time) (all []Change, again tim
 	if c.leg.gone != nil {
 		settled = c.leg.gone.seen
 	}
-	if settled = settled.Add(t.opts.Settle); settled.After(now) && !c.leg.swept {
+	wait := t.opts.Settle
+	if c.leg.awaitsAnswer() {
+		wait = max(wait, t.opts.AskWait)
+	}
+	if settled = settled.Add(wait); settled.After(now) && !c.leg.swept {
 		if again.IsZero() || settled.Before(again) {
 			again = settled
 		}

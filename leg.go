@@ -115,6 +115,20 @@ func (l *leg) kind() LegKind {
 	return LegUnknown
 }
 
+// awaitsAnswer tells whether the PBX was asked about the leg and has not answered yet.
+func (l *leg) awaitsAnswer() bool {
+	asked := false
+	for i := range l.facts {
+		switch f := &l.facts[i]; {
+		case f.Kind == LegFact && f.Fact == FactRead:
+			return false
+		case f.Kind == LegCreated && f.Info != nil && f.Info.Asked:
+			asked = true
+		}
+	}
+	return asked
+}
+
 func (l *leg) name() string {
 	if in := l.info(); in != nil && in.Name != "" {
 		return in.Name

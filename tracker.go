@@ -13,6 +13,8 @@ type TrackerOptions struct {
 	// Settle is how long after its end a call is judged, so that what is told late still counts: 1 s unless given. Events of different
 	// legs of an Asterisk come up to 100 ms out of order, a FreeSWITCH tells of a queue 101 ms after the end.
 	Settle time.Duration
+	// AskWait is how long after its end a call waits for what the PBX was asked about its caller: 3 s unless given.
+	AskWait time.Duration
 	// MinTalk is the shortest connection with a person that counts as answered, by the PBX's clock: 80 ms unless given. When a caller's
 	// CANCEL crosses the answer a bridge exists for 0 to 2 ms; the shortest real talk recorded is 200 ms.
 	MinTalk time.Duration
@@ -100,6 +102,9 @@ type Tracker struct {
 func NewTracker(o TrackerOptions) *Tracker {
 	if o.Settle <= 0 {
 		o.Settle = time.Second
+	}
+	if o.AskWait <= 0 {
+		o.AskWait = 3 * time.Second
 	}
 	if o.MinTalk <= 0 {
 		o.MinTalk = 80 * time.Millisecond
@@ -201,6 +206,10 @@ func (t *Tracker) Observe(e Event) []Change {
 			g.met = e.Seen
 		}
 		t.wake(g, e.Seen.Add(classify))
+	case LegFact:
+		if e.Fact == FactRead {
+			t.wake(g, e.Seen.Add(t.opts.Settle))
+		}
 	default:
 	}
 	for _, c := range g.calls {

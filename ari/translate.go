@@ -120,7 +120,7 @@ func (t *Translator) Translate(m Message) []textback.Event {
 		}
 		return t.event(&m)
 	case MessageVariables:
-		return t.values(m.Channel, m.Values, m.Seen)
+		return t.answer(&m)
 	case MessageDown, MessageOverflow:
 		return []textback.Event{{Kind: textback.LinkDown, At: m.Seen, Seen: m.Seen}}
 	case MessageUp:
@@ -238,6 +238,7 @@ func (t *Translator) created(m *Message, e *v6.ChannelCreated) []textback.Event 
 	out := []textback.Event{made}
 	if in.Kind == textback.LegInbound {
 		t.latch(e.Channel.ID, made.At)
+		in.Asked = len(t.lookup(&e.Channel, false)) > 0
 	}
 	if e.Channel.State == "Up" && in.Kind != textback.LegPseudo {
 		out = append(out, pbxEvent(m, e.Timestamp, textback.LegAnswered, e.Channel.ID))

@@ -75,6 +75,16 @@ func (t *Translator) lookup(ch *v6.ChannelData, old bool) []Lookup {
 	return []Lookup{{Channel: ch.ID, Variables: names}}
 }
 
+// answer reads the answer to a lookup. That there was one, though it may tell nothing, is a fact of its own.
+func (t *Translator) answer(m *Message) []textback.Event {
+	l := t.latched.get(m.Channel)
+	if l == nil {
+		return nil
+	}
+	return append(t.values(m.Channel, m.Values, m.Seen), textback.Event{Kind: textback.LegFact, At: l.created, Seen: m.Seen,
+		Leg: m.Channel, Fact: textback.FactRead, Found: true})
+}
+
 // values reads what channelvars or a lookup brought. The facts are of the time when the call arrived.
 func (t *Translator) values(id string, values map[string]string, seen time.Time) []textback.Event {
 	l := t.latched.get(id)
@@ -185,6 +195,7 @@ func (t *Translator) snapshot(m *Message) []textback.Event {
 		out = append(out, made)
 		if in.Kind == textback.LegInbound {
 			t.latch(ch.ID, made.At)
+			in.Asked = len(t.lookup(&ch.ChannelData, true)) > 0
 			out = append(out, t.values(ch.ID, ch.ChannelVars, m.Seen)...)
 		}
 		read := func(kind textback.EventKind) {
