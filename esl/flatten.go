@@ -143,11 +143,10 @@ func (s *jsonScanner) eat(c byte) bool {
 
 // str passes a string literal; plain means that the bytes between its quotes are the string.
 func (s *jsonScanner) str() (raw []byte, plain bool, err error) {
-	start := s.i
 	if !s.eat('"') {
 		return nil, false, s.unexpected("a string")
 	}
-	start = s.i - 1
+	start := s.i - 1
 	plain, ascii := true, true
 	for s.i < len(s.b) {
 		switch c := s.b[s.i]; {
