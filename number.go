@@ -193,7 +193,11 @@ func inPlan(s, region string) (Number, bool) {
 func takenAsIs(s, region string) Number {
 	n, err := phonenumbers.Parse(s, region)
 	if err == nil && phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE {
-		return describe(n, false)
+		out := describe(n, false)
+		if s[0] == '+' {
+			out.E164 = s // a whole number that no plan knows: a zero after the country code is not ours to drop
+		}
+		return out
 	}
 	return Number{E164: s, Region: UnknownRegion, Kind: KindUnknown}
 }

@@ -135,7 +135,7 @@ func (w *world) start(change ...func(*Options)) {
 		w.t.Fatalf("the daemon did not start: %v", err)
 	}
 	w.t.Cleanup(w.end)
-	w.await("links", func() bool { return w.asterisk.Connected("textback") && w.smsc.Bound() > 0 })
+	w.await("links", func() bool { return w.asterisk.Connected("textback") && w.log.count("msg=smpp-up") > 0 })
 	bound, cancel := context.WithTimeout(ctx, waitBound)
 	defer cancel()
 	if err := w.freesw.AwaitSubscriber(bound); err != nil {
