@@ -27,6 +27,7 @@ type outbox struct {
 	mu      sync.Mutex
 	flying  map[uint64]bool
 	waiting map[uint64]time.Time
+	order   order
 	wg      sync.WaitGroup
 }
 
@@ -148,8 +149,10 @@ func (d *Daemon) launch(ctx context.Context, box *outbox, done chan<- struct{}) 
 				continue
 			}
 			flying++
+			p := box.order.join()
 			box.wg.Go(func() {
-				wait := d.sendText(ctx, t)
+				defer p.leave()
+				wait := d.sendText(ctx, t, p)
 				box.end(t.ID, wait, d.now().Add(waitPause))
 				select {
 				case done <- struct{}{}:
@@ -202,8 +205,8 @@ func (r *running) texts() int {
 
 // sendText carries one due text as far as it goes now. It returns true when the text must wait for something that wakes
 // the sender.
-func (d *Daemon) sendText(ctx context.Context, t textback.Text) (wait bool) {
-	wait, err := d.trySend(ctx, t)
+func (d *Daemon) sendText(ctx context.Context, t textback.Text, p *place) (wait bool) {
+	wait, err := d.trySend(ctx, t, p)
 	switch {
 	case err == nil, errors.Is(err, store.ErrState), ctx.Err() != nil:
 		// ErrState: it was cancelled or settled meanwhile, which is normal.

@@ -28,7 +28,7 @@ type token struct {
 	part int
 }
 
-func (d *Daemon) trySend(ctx context.Context, t textback.Text) (wait bool, err error) {
+func (d *Daemon) trySend(ctx context.Context, t textback.Text, p *place) (wait bool, err error) {
 	r := d.conf.Load()
 	now := d.now()
 	if now.After(expires(&t)) {
@@ -80,7 +80,7 @@ func (d *Daemon) trySend(ctx context.Context, t textback.Text) (wait bool, err e
 	if err != nil {
 		return false, err
 	}
-	return false, d.submit(flight, link, t, segments, validity)
+	return false, d.submit(flight, link, p, t, segments, validity)
 }
 
 // optedOutSince takes back a text whose person has opted out while it was on its way (throttled, in doubt): only what was
@@ -174,7 +174,8 @@ func (d *Daemon) deal(template string) uint64 {
 
 // submit writes the parts that were never written, in order, and settles each answer. A part in doubt does not keep the
 // others back: a whole text with one part in doubt is more use than a torn one.
-func (d *Daemon) submit(ctx context.Context, link *smpp.Link, t textback.Text, segments []textback.Segment, validity time.Time) error {
+func (d *Daemon) submit(ctx context.Context, link *smpp.Link, p *place, t textback.Text, segments []textback.Segment,
+	validity time.Time) error {
 	if !validity.IsZero() {
 		validity = time.Now().Add(validity.Sub(d.now())) // the link goes by the system's clock
 	}
@@ -185,7 +186,7 @@ func (d *Daemon) submit(ctx context.Context, link *smpp.Link, t textback.Text, s
 		if i >= len(segments) {
 			return d.answered(store.PartAnswer{ID: t.ID, Part: i, Result: store.PartRefused, Error: "the text has fewer parts now"})
 		}
-		answer, err := link.Submit(ctx, smpp.Segment{To: t.To, From: t.From, Part: segments[i], Concat: t.Ref,
+		answer, err := p.hand(ctx, link, smpp.Segment{To: t.To, From: t.From, Part: segments[i], Concat: t.Ref,
 			Reference: t.Parts[i].Reference, Validity: validity, Token: token{t.ID, i}})
 		d.met.submitted(answer)
 		result := store.PartAnswer{ID: t.ID, Part: i, MessageID: answer.MessageID, Status: answer.Status}
