@@ -21,7 +21,7 @@ import (
 // sample is one look at the process.
 type sample struct {
 	at         time.Duration
-	rss        int64 // KiB
+	rss        int64 // KiB of its own; pages of the mapped state file are the system's to give and take
 	goroutines int64
 	fds        int64
 	file       int64 // KiB
@@ -188,7 +188,7 @@ func (st *stage) sample(ctx context.Context) (sample, error) {
 		return s, err
 	}
 	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmRSS:" {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "RssAnon:" {
 			s.rss, _ = strconv.ParseInt(f[1], 10, 64)
 		}
 	}
@@ -234,7 +234,7 @@ func writeSamples(path string, samples []sample) error {
 	}
 	defer f.Close()
 	w := csv.NewWriter(f)
-	rows := [][]string{{"seconds", "rss_kib", "goroutines", "files", "state_file_kib", "calls", "texts"}}
+	rows := [][]string{{"seconds", "rss_anon_kib", "goroutines", "files", "state_file_kib", "calls", "texts"}}
 	for _, s := range samples {
 		row := []string{strconv.Itoa(int(s.at.Seconds()))}
 		for _, v := range []int64{s.rss, s.goroutines, s.fds, s.file, s.calls, s.texts} {
