@@ -11,10 +11,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	v6 "github.com/CyCoreSystems/ari/v6"
+
+	"textback/ari"
 	"textback/ari/aritest"
 	"textback/smpp/smpptest"
 	"textback/store"
@@ -30,7 +34,7 @@ type labWorld struct {
 }
 
 // newLabWorld builds and starts it, and waits until both links stand. It skips the test unless a real Asterisk is there.
-func newLabWorld(t *testing.T) *labWorld {
+func newLabWorld(t *testing.T, change ...func(config string) string) *labWorld {
 	t.Helper()
 	program := os.Getenv("TEXTBACK_ASTERISK")
 	if program == "" {
@@ -53,7 +57,11 @@ func newLabWorld(t *testing.T) *labWorld {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", w.binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	if err := os.WriteFile(w.config, []byte(labConfig(dir, l.Addr().String())), 0o600); err != nil {
+	config := labConfig(dir, l.Addr().String())
+	for _, f := range change {
+		config = f(config)
+	}
+	if err := os.WriteFile(w.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if w.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
@@ -260,4 +268,58 @@ func TestLabACallThatDiesWithThePBXIsTextedAfterTheRestart(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLabAReplyMakesThePBXCallBack: the caller's reply makes the PBX ring an extension that answers, and then the caller.
+func TestLabAReplyMakesThePBXCallBack(t *testing.T) {
+	w := newLabWorld(t, func(config string) string {
+		config = strings.Replace(config, fmt.Sprintf("username = %q\npassword = %q\n", aritest.LabReader, aritest.LabReaderPassword),
+			fmt.Sprintf("username = %q\npassword = %q\n", aritest.LabUser, aritest.LabPassword), 1)
+		return strings.Replace(config, "[[smpp]]\n", `[pbx.callback]
+endpoint = "Local/{extension}@from-trunk/n"
+context  = "outbound"
+dial     = "{digits}"
+[[reply]]
+name      = "call me"
+match     = ["call me"]
+callback  = true
+extension = "+15550115"
+[[smpp]]
+`, 1)
+	})
+	calls, err := w.lab.Call(t.Context(), "04")
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller, line := calls[0].Caller, calls[0].Line
+	w.until(t, 10*time.Second, "text", func() bool { return len(w.texts(caller)) == 1 })
+
+	var dialled atomic.Bool
+	watching := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		_ = ari.Run(ctx, ari.Options{URL: aritest.LabURL, Username: aritest.LabUser, Password: aritest.LabPassword, App: "watcher"}, func(m ari.Message) {
+			switch e := m.Event.(type) {
+			case nil:
+				if m.Kind == ari.MessageUp {
+					close(watching)
+				}
+			case *v6.Dial:
+				if strings.Contains(e.Dialstring, strings.TrimPrefix(caller, "+")) {
+					dialled.Store(true)
+				}
+			}
+		})
+	}()
+	select {
+	case <-watching:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the watcher's link did not come up")
+	}
+	if statuses, err := w.smsc.Deliver(t.Context(), smpptest.Message{From: caller, To: line, Body: "Please call me!"}); err != nil || statuses[0] != 0 {
+		t.Fatalf("the reply: %v, %v", statuses, err)
+	}
+	w.until(t, 20*time.Second, "callback in the log", func() bool { return bytes.Contains(w.logged(), []byte(" callback ")) })
+	w.until(t, 20*time.Second, "call to the caller", dialled.Load)
 }
