@@ -104,6 +104,9 @@ func (a *aftermath) waiting(pbx string) []heldCall {
 func (a *aftermath) release(pbx, id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if len(a.held[pbx]) == 0 {
+		return
+	}
 	a.held[pbx] = slices.DeleteFunc(a.held[pbx], func(h heldCall) bool { return h.call.ID == id })
 }
 

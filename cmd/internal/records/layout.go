@@ -130,7 +130,7 @@ func earlier(t time.Time) time.Time {
 func epoch(s string) (time.Time, bool) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || n < 0 {
+	if err != nil || n < 0 || whole[0] == '+' { // a telephone number is no moment
 		return time.Time{}, false
 	}
 	switch {
