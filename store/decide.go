@@ -43,6 +43,8 @@ type Contact struct {
 
 	// Also, if set, is called inside the transaction with the texts that were cancelled.
 	Also func(cancelled []textback.Text) []Delivery
+	// Recovered, if set, is called inside the transaction for each verdict that became recovered.
+	Recovered func(textback.Verdict) []Delivery
 }
 
 // Decide reads the caller's history, asks fn, and writes the verdict and, for ReasonText, the claim and the queued text
@@ -162,7 +164,9 @@ func (s *Store) Reached(ctx context.Context, c Contact, at time.Time) (cancelled
 				continue
 			}
 			w.end(r, textback.Cancelled, "reached a person")
-			w.recovered(r.T.CallID)
+			if v, ok := w.recovered(r.T.CallID); ok && c.Recovered != nil {
+				w.enqueue(c.Recovered(v)...)
+			}
 			cancelled = append(cancelled, r.T)
 		}
 		f := w.facts(c.Caller, c.Business)
@@ -187,17 +191,18 @@ func (s *Store) Reached(ctx context.Context, c Contact, at time.Time) (cancelled
 	return cancelled, nil
 }
 
-// recovered turns a verdict that had queued a text.
-func (w *work) recovered(callID string) {
-	v, ok := load[textback.Verdict](w, tCalls, callKey(callID))
+// recovered turns a verdict that had queued a text; false if it was turned before.
+func (w *work) recovered(callID string) (v textback.Verdict, ok bool) {
+	v, ok = load[textback.Verdict](w, tCalls, callKey(callID))
 	if !ok || v.Decision.Reason == textback.ReasonRecovered {
-		return
+		return v, false
 	}
 	d := v.Decision
 	w.tally(v.At, CountVerdict, d.Reason.String(), d.Business, d.Line, -1)
 	w.tally(v.At, CountVerdict, textback.ReasonRecovered.String(), d.Business, d.Line, 1)
 	v.Was, v.Decision.Reason = d.Reason, textback.ReasonRecovered
 	w.save(tCalls, callKey(callID), v)
+	return v, true
 }
 
 func later(a, b time.Time) time.Time {

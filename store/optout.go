@@ -40,6 +40,16 @@ type OptChange struct {
 	// something and no confirmation was queued for this person and these businesses within the last five minutes.
 	Confirm *textback.Text
 	Also    func(OptResult) []Delivery
+
+	// File, if set, files the wording under the person's thread, which is opened if there is none, because a person is to
+	// read it: it was understood, not said in so many words.
+	File *Filed
+}
+
+// Filed is how an opt-out is filed for people.
+type Filed struct {
+	Business, Line, Flag string
+	Also                 func(textback.Thread) []Delivery // called inside the transaction with the thread and its messages
 }
 
 // OptResult is what an OptOut or OptIn did.
@@ -121,9 +131,14 @@ func (w *work) optChange(c OptChange, action Action) (res OptResult, err error) 
 		w.tally(w.at, CountOptOut, string(action), businesses[0], c.Line, 1)
 	}
 	res.Cancelled = w.cancelFor(c.Number, businesses, action)
+	if c.File != nil {
+		w.fileOptOut(c, c.File)
+	}
 	if c.Source == SourceSMS {
 		for _, b := range businesses {
-			w.wrote(c.Number, b, c.Wording, "opted "+string(action))
+			if c.File == nil || c.File.Business != b {
+				w.wrote(c.Number, b, c.Wording, "opted "+string(action))
+			}
 		}
 	}
 	if c.Confirm != nil && res.Changed && w.mayConfirm(c.Number, businesses, action) {
@@ -139,6 +154,18 @@ func (w *work) optChange(c OptChange, action Action) (res OptResult, err error) 
 		res.Confirmation = &queued
 	}
 	return res, nil
+}
+
+// fileOptOut files the wording under the person's thread of one business.
+func (w *work) fileOptOut(c OptChange, f *Filed) {
+	r, ok := w.openThread(c.Number, f.Business)
+	if !ok {
+		r = w.newThread(c.Number, f.Business, f.Line)
+	}
+	w.wrote(c.Number, f.Business, c.Wording, f.Flag)
+	if r, ok = w.thread(r.T.ID); ok && f.Also != nil {
+		w.enqueue(f.Also(w.full(r))...)
+	}
 }
 
 // setOut puts one business's opt-out as an entry of the ledger says.

@@ -47,16 +47,23 @@ func hand(cfg *configs.Config, event, business, person string, at time.Time, pay
 }
 
 // callDeliveries tell of a missed call and its verdict.
-func (d *Daemon) callDeliveries(cfg *configs.Config, v textback.Verdict, text *textback.Text) []store.Delivery {
+func (d *Daemon) callDeliveries(cfg *configs.Config, v textback.Verdict) []store.Delivery {
 	dec := v.Decision
-	person := ""
-	if text != nil {
-		person = text.To
-	} else if strings.HasPrefix(dec.Caller, "+") {
-		person = dec.Caller
+	list := hand(cfg, handoff.TypeMissed, dec.Business, person(v), v.At, handoff.CallOf(&v.Call, dec.Business, dec.Line, dec.Caller), nil)
+	return append(list, d.verdictDeliveries(cfg, v)...)
+}
+
+// verdictDeliveries tell of a verdict: when it is made, and when it becomes recovered.
+func (d *Daemon) verdictDeliveries(cfg *configs.Config, v textback.Verdict) []store.Delivery {
+	return hand(cfg, handoff.TypeVerdict, v.Decision.Business, person(v), d.now(), handoff.VerdictOf(&v), nil)
+}
+
+// person is whom a verdict is about, so that he can be forgotten.
+func person(v textback.Verdict) string {
+	if strings.HasPrefix(v.Decision.Caller, "+") {
+		return v.Decision.Caller
 	}
-	list := hand(cfg, handoff.TypeMissed, dec.Business, person, v.At, handoff.CallOf(&v.Call, dec.Business, dec.Line, dec.Caller), nil)
-	return append(list, hand(cfg, handoff.TypeVerdict, dec.Business, person, v.At, handoff.VerdictOf(&v), nil)...)
+	return ""
 }
 
 // textChanged tells of a change of a text's state. It runs inside the store's transaction.
@@ -85,7 +92,7 @@ func (d *Daemon) optDeliveries(cfg *configs.Config, event string, all []string, 
 
 // replyDeliveries hand a reply to people, and to whoever its branch names.
 func (d *Daemon) replyDeliveries(c *correspondence, branch *rules.Branch, f store.ThreadFacts) []store.Delivery {
-	if c.reply.Body == f.LastIncoming && !f.New {
+	if !f.New && c.reply.Body == f.LastIncoming && saidJustNow(f.Thread) {
 		return nil // the same words again: a machine, or a repeat that everyone has seen
 	}
 	var extra []string
@@ -94,6 +101,26 @@ func (d *Daemon) replyDeliveries(c *correspondence, branch *rules.Branch, f stor
 	}
 	th := f.Thread
 	return hand(c.cfg, handoff.TypeReply, th.Business, th.Caller, d.now(), handoff.ReplyOf(&th, c.reply, c.intent.Flag, f.New), &th, extra...)
+}
+
+// sameWithin is how long the same words are a repetition.
+const sameWithin = time.Hour
+
+// saidJustNow tells whether the message before the last was the caller's as well, a short while ago, with no person's
+// words between: "yes" is news after each question.
+func saidJustNow(th textback.Thread) bool {
+	var last *textback.Message
+	for i, m := range slices.Backward(th.Messages) {
+		switch {
+		case !m.In && m.Person != "":
+			return false
+		case m.In && last != nil:
+			return last.At.Sub(m.At) < sameWithin
+		case m.In:
+			last = &th.Messages[i]
+		}
+	}
+	return false
 }
 
 func (d *Daemon) answerDeliveries(cfg *configs.Config, th textback.Thread, person, body string) []store.Delivery {

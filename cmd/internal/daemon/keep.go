@@ -91,7 +91,9 @@ func (k *keeper) silence(cfg *configs.Config, now time.Time) {
 	k.d.mu.Lock()
 	pbxs := make([]*pbx, 0, len(k.d.pbxs))
 	for _, p := range k.d.pbxs {
-		pbxs = append(pbxs, p)
+		if !p.removed {
+			pbxs = append(pbxs, p)
+		}
 	}
 	k.d.mu.Unlock()
 	for _, p := range pbxs {

@@ -60,14 +60,24 @@ func (m *meters) smppState(s smpp.Status) {
 	m.LinkUp.WithLabelValues("smpp", s.Link).Set(up)
 }
 
-func (m *meters) pbxUp(name string, up bool) {
-	v := 0.0
-	if up {
-		v = 1
-		m.Reconnects.WithLabelValues("pbx", name).Inc()
+// pbxLink gives the function that a PBX's link tells its state to.
+func (m *meters) pbxLink(name string) func(up bool) {
+	gauge := m.LinkUp.WithLabelValues("pbx", name)
+	gauge.Set(0)
+	was := false
+	return func(up bool) {
+		if up && !was {
+			gauge.Set(1)
+			m.Reconnects.WithLabelValues("pbx", name).Inc()
+		} else if !up {
+			gauge.Set(0)
+		}
+		was = up
 	}
-	m.LinkUp.WithLabelValues("pbx", name).Set(v)
 }
+
+// pbxGone forgets a PBX that is not configured any more.
+func (m *meters) pbxGone(name string) { m.LinkUp.DeleteLabelValues("pbx", name) }
 
 func (m *meters) handoff(target string, err error) {
 	result := "delivered"

@@ -28,11 +28,13 @@ type pbx struct {
 	src     atomic.Pointer[source]
 	events  chan []textback.Event
 	queue   *changes
-	stop    context.CancelFunc // ends the link
-	linkEnd chan struct{}      // closed when the link has ended
-	done    chan struct{}      // closed when the judge has ended
-	last    atomic.Int64       // Unix nanoseconds of the last event
-	calls   atomic.Uint64      // ended
+	stop    context.CancelFunc            // ends the link
+	removed bool                          // by a reload; under Daemon.mu, as stop is
+	linkEnd atomic.Pointer[chan struct{}] // closed when the link has ended
+	tracked chan struct{}                 // closed when the tracker has ended: nobody takes events any more
+	done    chan struct{}                 // closed when the judge has ended
+	last    atomic.Int64                  // Unix nanoseconds of the last event
+	calls   atomic.Uint64                 // ended
 	stats   atomic.Pointer[textback.TrackerStats]
 }
 
@@ -40,29 +42,40 @@ type pbx struct {
 // caller's leg, an Asterisk's legs are up to 100 ms out of order.
 const settleTime = 400 * time.Millisecond
 
+// linkEndTime is how long a link may take to end when the daemon stops; what it takes off the wire meanwhile still counts.
+const linkEndTime = time.Second
+
 func ptr[T any](v T) *T { return &v }
 
 // changes is the queue between tracking and judging. It grows, because the store may be away for a while and calls must
 // be tracked all the same; beyond maxChanges the oldest are given up, loudly.
 type changes struct {
-	mu      sync.Mutex
-	list    []textback.Change
-	dropped uint64
-	closed  bool
-	ready   chan struct{}
+	mu     sync.Mutex
+	list   []change
+	closed bool
+	ready  chan struct{}
+}
+
+// change is what the tracker gave out, and when by our own clock: the store may not be ready for it until later.
+type change struct {
+	textback.Change
+	at time.Time
 }
 
 const maxChanges = 200_000
 
 func newChanges() *changes { return &changes{ready: make(chan struct{}, 1)} }
 
-func (q *changes) put(list []textback.Change) (dropped int) {
+// put adds changes but those that call for nothing, and returns what it had to give up.
+func (q *changes) put(list []textback.Change, at time.Time) (dropped []change) {
 	q.mu.Lock()
-	q.list = append(q.list, list...)
+	for _, c := range list {
+		if c.Kind != textback.CallBegan {
+			q.list = append(q.list, change{c, at})
+		}
+	}
 	if over := len(q.list) - maxChanges; over > 0 {
-		q.list = q.list[over:]
-		q.dropped += uint64(over)
-		dropped = over
+		dropped, q.list = q.list[:over:over], q.list[over:]
 	}
 	q.mu.Unlock()
 	q.signal()
@@ -84,12 +97,12 @@ func (q *changes) signal() {
 }
 
 // take waits for the next change; false when the queue is closed and empty, or ctx is done.
-func (q *changes) take(ctx context.Context) (textback.Change, bool) {
+func (q *changes) take(ctx context.Context) (change, bool) {
 	for {
 		q.mu.Lock()
 		if len(q.list) > 0 {
 			c := q.list[0]
-			q.list[0] = textback.Change{}
+			q.list[0] = change{}
 			q.list = q.list[1:]
 			q.mu.Unlock()
 			return c, true
@@ -97,12 +110,12 @@ func (q *changes) take(ctx context.Context) (textback.Change, bool) {
 		closed := q.closed
 		q.mu.Unlock()
 		if closed {
-			return textback.Change{}, false
+			return change{}, false
 		}
 		select {
 		case <-q.ready:
 		case <-ctx.Done():
-			return textback.Change{}, false
+			return change{}, false
 		}
 	}
 }
@@ -113,13 +126,24 @@ func (q *changes) len() int {
 	return len(q.list)
 }
 
-// track owns one PBX's tracker: events in, changes of calls out. It ends when observing ends, after every call that has
-// ended was given out.
+// track owns one PBX's tracker: events in, changes of calls out. It ends when observing ends, after every event that the
+// link has taken off the wire was observed and every call that has ended was given out.
 func (d *Daemon) track(ctx context.Context, p *pbx) {
-	tracker := textback.NewTracker(textback.TrackerOptions{PBX: p.name, Settle: cmp.Or(d.o.Settle, settleTime)})
+	settle := cmp.Or(d.o.Settle, settleTime)
+	tracker := textback.NewTracker(textback.TrackerOptions{PBX: p.name, Settle: settle})
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	defer p.queue.close()
+	defer close(p.tracked)
+	observe := func(events []textback.Event) (out []textback.Change) {
+		for _, ev := range events {
+			out = append(out, tracker.Observe(ev)...)
+		}
+		return append(out, tracker.Settle(d.now())...)
+	}
+	stop := ctx.Done()
+	var ended <-chan struct{}  // the link's end, once observing is to end,
+	var bound <-chan time.Time // and how long it is waited for
 	for {
 		if next, ok := tracker.Next(); ok {
 			timer.Reset(max(next.Sub(d.now()), 0))
@@ -129,29 +153,42 @@ func (d *Daemon) track(ctx context.Context, p *pbx) {
 		var out []textback.Change
 		select {
 		case events := <-p.events:
-			for _, ev := range events {
-				out = append(out, tracker.Observe(ev)...)
-			}
-			out = append(out, tracker.Settle(d.now())...)
-			p.stats.Store(ptr(tracker.Stats()))
+			out = observe(events)
 		case <-timer.C:
 			out = tracker.Settle(d.now())
-		case <-ctx.Done():
-			// What has ended is judged now: there will be no later.
-			p.queue.put(tracker.Settle(d.now().Add(settleTime)))
+		case <-stop:
+			stop, ended, bound = nil, *p.linkEnd.Load(), time.After(linkEndTime)
+			continue
+		case <-ended:
+			d.give(p, tracker.Settle(d.now().Add(settle))) // what has ended is judged now: there will be no later
+			return
+		case <-bound:
+			d.give(p, tracker.Settle(d.now().Add(settle)))
 			return
 		}
-		if len(out) == 0 {
-			continue
+		p.stats.Store(ptr(tracker.Stats()))
+		d.give(p, out)
+	}
+}
+
+// give hands changes to the judge.
+func (d *Daemon) give(p *pbx, out []textback.Change) {
+	if len(out) == 0 {
+		return
+	}
+	// Who is on the phone is known at once, not only when the store has time.
+	for i := range out {
+		d.noteLive(p, &out[i])
+	}
+	dropped := p.queue.put(out, d.now())
+	for _, c := range dropped {
+		if c.Kind == textback.CallEnded {
+			d.live.ended(c.Call.ID)
 		}
-		// Who is on the phone is known at once, not only when the store has time.
-		for i := range out {
-			d.noteLive(p, &out[i])
-		}
-		if dropped := p.queue.put(out); dropped > 0 {
-			d.sparingly(slog.LevelError, "calls-dropped "+p.name, "calls-dropped", "pbx", p.name, "calls", dropped,
-				"reason", "the state file could not be written for too long")
-		}
+	}
+	if len(dropped) > 0 {
+		d.sparingly(slog.LevelError, "calls-dropped "+p.name, "calls-dropped", "pbx", p.name, "changes", len(dropped),
+			"reason", "the state file could not be written for too long")
 	}
 }
 
@@ -159,6 +196,7 @@ func (d *Daemon) track(ctx context.Context, p *pbx) {
 func (d *Daemon) noteLive(p *pbx, c *textback.Change) {
 	switch c.Kind {
 	case textback.CallBegan:
+		d.log.Debug("call", "pbx", p.name, "call", c.Call.ID, "direction", c.Call.Direction.String())
 		d.live.began(d.partyKey(p, &c.Call), c.Call.ID)
 	case textback.CallConnected:
 		d.live.connected(d.partyKey(p, &c.Call), c.Call.ID)
@@ -201,6 +239,10 @@ func (d *Daemon) judge(ctx context.Context, p *pbx) {
 		if !ok {
 			return
 		}
+		if c.Kind == textback.CallEnded {
+			p.calls.Add(1) // once, however often it has to be stored
+			d.met.outcome(c.Call)
+		}
 		wait := 100 * time.Millisecond
 		for {
 			err := d.settle(ctx, p, c)
@@ -219,19 +261,14 @@ func (d *Daemon) judge(ctx context.Context, p *pbx) {
 }
 
 // settle carries one change of a call into the store.
-func (d *Daemon) settle(ctx context.Context, p *pbx, c textback.Change) error {
-	call := c.Call
+func (d *Daemon) settle(ctx context.Context, p *pbx, c change) error {
 	switch c.Kind {
-	case textback.CallBegan:
-		d.log.Debug("call", "pbx", p.name, "call", call.ID, "direction", call.Direction.String())
-		return nil
 	case textback.CallConnected:
-		return d.reached(ctx, p, &call, false)
+		return d.reached(ctx, p, c, false)
 	case textback.CallEnded:
-		p.calls.Add(1)
-		err := d.ended(ctx, p, call)
+		err := d.ended(ctx, p, c)
 		if err == nil {
-			d.live.ended(call.ID)
+			d.live.ended(c.Call.ID)
 			d.wake() // a text may have waited for the end of this call
 		}
 		return err
@@ -240,15 +277,18 @@ func (d *Daemon) settle(ctx context.Context, p *pbx, c textback.Change) error {
 	}
 }
 
-func (d *Daemon) ended(ctx context.Context, p *pbx, call textback.Call) error {
-	d.met.outcome(call)
-	if !call.Missed() {
-		if call.Outcome == textback.Answered {
-			return d.reached(ctx, p, &call, true)
+func (d *Daemon) ended(ctx context.Context, p *pbx, c change) error {
+	if d.awaitsRecords(p, &c.Call, c.at) {
+		return nil
+	}
+	if !c.Call.Missed() {
+		if c.Call.Outcome == textback.Answered {
+			return d.reached(ctx, p, c, true)
 		}
 		return nil
 	}
-	f := d.facts(p, &call)
+	f := d.facts(p, &c.Call)
+	f.Ended = c.at
 	return d.decide(ctx, f)
 }
 
@@ -259,9 +299,7 @@ func (d *Daemon) decide(ctx context.Context, f rules.Facts) error {
 	f.Now = now
 	_, f.TalkingNow = d.live.onPhone(f.CallerKey(), f.Call.ID)
 	keys := d.keys(cfg, f)
-	keys.Also = func(v textback.Verdict, text *textback.Text) []store.Delivery {
-		return d.callDeliveries(cfg, v, text)
-	}
+	keys.Also = func(v textback.Verdict, _ *textback.Text) []store.Delivery { return d.callDeliveries(cfg, v) }
 	v, text, err := d.store.Decide(ctx, f.Call, keys, now, func(h textback.History) textback.Decision {
 		f.History = h
 		return cfg.Set.Decide(f)
@@ -291,16 +329,19 @@ func (d *Daemon) keys(cfg *configs.Config, f rules.Facts) store.Keys {
 }
 
 // reached notes that someone outside was talked to: what waits for him is taken back.
-func (d *Daemon) reached(ctx context.Context, p *pbx, call *textback.Call, count bool) error {
+func (d *Daemon) reached(ctx context.Context, p *pbx, c change, count bool) error {
+	call := &c.Call
 	f := d.facts(p, call)
 	if f.CallerKey() == "" {
 		return nil
 	}
+	cfg := d.conf.Load().cfg
 	contact := store.Contact{Caller: f.CallerKey(), Call: call, Count: count}
 	if call.Direction == textback.Inbound && f.Line != nil {
 		contact.Business, contact.Line = f.Line.Business.Key, f.Line.Number
 	}
-	cancelled, err := d.store.Reached(ctx, contact, d.now())
+	contact.Recovered = func(v textback.Verdict) []store.Delivery { return d.verdictDeliveries(cfg, v) }
+	cancelled, err := d.store.Reached(ctx, contact, c.at)
 	if err != nil {
 		return err
 	}

@@ -42,37 +42,61 @@ func (d *Daemon) startPBXs(cfg *configs.Config, changes configs.Change) {
 		p := d.pbxs[conf.Name]
 		switch {
 		case p == nil:
-			p = &pbx{name: conf.Name, events: make(chan []textback.Event), queue: newChanges(), done: make(chan struct{})}
+			p = &pbx{name: conf.Name, events: make(chan []textback.Event), queue: newChanges(), done: make(chan struct{}),
+				tracked: make(chan struct{})}
 			p.last.Store(d.now().UnixNano())
 			d.pbxs[conf.Name] = p
 			p.conf.Store(conf)
+			d.startLink(p, conf)
 			d.eg.Go(func() error { d.track(d.ctx, p); return nil })
 			d.eg.Go(func() error { d.judge(d.work, p); return nil })
+			continue
 		case slices.Contains(changes.PBXs.Same, conf.Name):
 			p.conf.Store(conf)
 			continue
 		default:
-			p.stop()
-			<-p.linkEnd
+			p.endLink()
+			p.last.Store(d.now().UnixNano())
 			p.conf.Store(conf)
+			d.startLink(p, conf)
 		}
-		d.startLink(p, conf)
 	}
 	for name, p := range d.pbxs {
-		if !wanted[name] && p.stop != nil {
-			p.stop() // its tracker goes on until its calls are swept; nothing new comes
-			<-p.linkEnd
+		if wanted[name] || p.removed {
+			continue
 		}
+		p.removed = true
+		p.endLink()
+		// Nothing will tell of its calls any more: they end here, as calls that nobody saw end.
+		p.hand([]textback.Event{{Kind: textback.LinkUp, Seen: d.now()}})
+		d.met.pbxGone(name)
 	}
 }
 
+// endLink ends the link and waits for its end.
+func (p *pbx) endLink() {
+	p.stop()
+	<-*p.linkEnd.Load()
+}
+
+// hand gives events to the tracker, as long as it lives: what was taken off the wire before a stop still counts.
+func (p *pbx) hand(events []textback.Event) {
+	select {
+	case p.events <- events:
+	case <-p.tracked:
+	}
+}
+
+// startLink runs a link. Its end is published before anybody can wait for it.
 func (d *Daemon) startLink(p *pbx, conf *configs.PBX) {
 	ctx, stop := context.WithCancel(d.ctx)
-	p.stop, p.linkEnd = stop, make(chan struct{})
-	end := p.linkEnd
+	end := make(chan struct{})
+	p.stop, p.removed = stop, false
+	p.linkEnd.Store(&end)
 	src, err := d.newSource(p, conf)
 	if err != nil {
 		d.log.Error("pbx-refused", "pbx", p.name, "error", err)
+		p.src.Store(nil)
 		close(end)
 		return
 	}
@@ -80,13 +104,9 @@ func (d *Daemon) startLink(p *pbx, conf *configs.PBX) {
 	go func() {
 		defer close(end)
 		err := src.run(ctx, func(events []textback.Event) {
-			p.last.Store(time.Now().UnixNano())
-			if len(events) == 0 {
-				return
-			}
-			select {
-			case p.events <- events:
-			case <-d.ctx.Done():
+			p.last.Store(d.now().UnixNano())
+			if len(events) > 0 {
+				p.hand(events)
 			}
 		})
 		if err != nil && ctx.Err() == nil {
@@ -131,10 +151,11 @@ type asterisk struct {
 	opts       ari.Options
 	translator *ari.Translator
 	counters   *ari.Counters
+	link       func(up bool)
 }
 
 func (d *Daemon) newAsterisk(p *pbx, conf *configs.PBX) (source, error) {
-	a := &asterisk{counters: new(ari.Counters)}
+	a := &asterisk{counters: new(ari.Counters), link: d.met.pbxLink(p.name)}
 	a.translator = ari.NewTranslator(ari.TranslateOptions{PBX: conf.Name, Inbound: conf.Inbound, Trunks: conf.Trunks,
 		LineFrom: conf.LineFrom, NoText: noText(conf)})
 	a.opts = ari.Options{URL: conf.URL, Username: conf.Username, Password: conf.Password.Reveal(), App: conf.App,
@@ -151,7 +172,16 @@ func (d *Daemon) newAsterisk(p *pbx, conf *configs.PBX) (source, error) {
 }
 
 func (a *asterisk) run(ctx context.Context, emit func([]textback.Event)) error {
-	return ari.Run(ctx, a.opts, func(m ari.Message) { emit(a.translator.Translate(m)) })
+	return ari.Run(ctx, a.opts, func(m ari.Message) {
+		switch m.Kind {
+		case ari.MessageUp:
+			a.link(true)
+		case ari.MessageDown:
+			a.link(false)
+		default:
+		}
+		emit(a.translator.Translate(m))
+	})
 }
 
 func (a *asterisk) state() linkState {
@@ -168,28 +198,45 @@ func (a *asterisk) callBack(ctx context.Context, c callback) error {
 type freeSWITCH struct {
 	link       *esl.Link
 	translator *esl.Translator
+	mark       func(up bool)
 	up         atomic.Bool
 	events     counter
 	lost       counter
 }
 
 func (d *Daemon) newFreeSWITCH(p *pbx, conf *configs.PBX) (source, error) {
-	f := &freeSWITCH{}
+	f := &freeSWITCH{mark: d.met.pbxLink(p.name)}
 	f.translator = esl.NewTranslator(esl.TranslateOptions{PBX: conf.Name, Inbound: conf.Inbound, Trunks: conf.Trunks,
 		LineFrom: conf.LineFrom, NoText: noText(conf)})
-	f.link = esl.New(esl.Options{Addr: conf.Addr, Password: conf.Password.Reveal(), Keep: f.translator.Keep,
-		Dial: d.o.DialPBX, Notify: func(s esl.Status) {
-			f.up.Store(s.Cause == esl.CauseNone || s.Cause == esl.CauseOverflow)
+	o := esl.Options{Addr: conf.Addr, Password: conf.Password.Reveal(), Keep: f.translator.Keep, Dial: d.o.DialPBX,
+		Notify: func(s esl.Status) {
 			f.lost.add(s.Lost)
 			d.eslStatus(p.name, s)
-		}})
+		}}
+	if conf.TLS {
+		t, err := ClientTLS(conf.TLSCA, conf.TLSServerName, conf.Addr)
+		if err != nil {
+			return nil, err
+		}
+		o.TLS = t
+	}
+	f.link = esl.New(o)
 	return f, nil
 }
 
 func (f *freeSWITCH) run(ctx context.Context, emit func([]textback.Event)) error {
 	return f.link.Run(ctx, func(m esl.Message) {
-		f.events.add(1)
-		f.up.Store(m.Kind != esl.MessageDown)
+		switch m.Kind {
+		case esl.MessageUp:
+			f.up.Store(true)
+			f.mark(true)
+		case esl.MessageDown:
+			f.up.Store(false)
+			f.mark(false)
+		case esl.MessageOverflow:
+		default:
+			f.events.add(1)
+		}
 		emit(f.translator.Translate(m))
 	})
 }
@@ -205,7 +252,6 @@ func (f *freeSWITCH) callBack(ctx context.Context, c callback) error {
 }
 
 func (d *Daemon) ariStatus(name string, s ari.Status) {
-	d.met.pbxUp(name, s.Kind == ari.StatusConnected)
 	attrs := []any{"pbx", name}
 	if s.Err != nil {
 		attrs = append(attrs, "error", s.Err)
@@ -235,7 +281,6 @@ func (d *Daemon) ariStatus(name string, s ari.Status) {
 }
 
 func (d *Daemon) eslStatus(name string, s esl.Status) {
-	d.met.pbxUp(name, s.Cause == esl.CauseNone || s.Cause == esl.CauseOverflow)
 	attrs := []any{"pbx", name}
 	if s.Err != nil {
 		attrs = append(attrs, "cause", s.Cause.String(), "error", s.Err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"textback"
+	"textback/cmd/internal/handoff"
 	"textback/configs"
 	"textback/rules"
 	"textback/smpp"
@@ -66,6 +67,11 @@ func (d *Daemon) receipt(ctx context.Context, r textback.Receipt) error {
 
 // message stores what somebody wrote, and deals with it once it is whole.
 func (d *Daemon) message(ctx context.Context, m *smpp.Message) error {
+	if m.From == "" {
+		// Nobody can be answered or opted out, and a repetition would not help.
+		d.sparingly(slog.LevelWarn, "reply-unplaced", "reply-unplaced", "smpp", m.Link, "to", m.To, "error", "it has no sender")
+		return nil
+	}
 	in := store.Incoming{Link: m.Link, From: m.From, To: m.To, Body: m.Body}
 	if p := m.Part; p != nil {
 		in.Raw, in.Coding = p.Data, p.Coding
@@ -105,8 +111,8 @@ func (d *Daemon) receive(ctx context.Context) error {
 				continue
 			}
 			seen[s.ID] = true
-			if err = d.reply(ctx, s); err != nil {
-				break
+			if replyErr := d.reply(ctx, s); replyErr != nil {
+				err = replyErr // the others must not wait for this one
 			}
 		}
 		if err != nil && ctx.Err() == nil {
@@ -140,6 +146,9 @@ func (d *Daemon) reply(ctx context.Context, saved store.Saved) error {
 		return err
 	}
 	c.intent = rules.Classify(c.reply.Body)
+	if c.intent.Kind != rules.OptOut && c.cfg.Set.OwnLine(c.reply.From) != nil {
+		c.intent.Kind = rules.Automatic // one of our own lines: nothing of ours may answer it
+	}
 	d.met.reply(c.intent.Kind.String())
 	switch c.intent.Kind {
 	case rules.OptOut:
@@ -209,6 +218,13 @@ func (d *Daemon) optOut(ctx context.Context, c *correspondence) error {
 		change.Confirm = d.automatic(c, textback.ConfirmationText, optOutWords(c.language(), c.line.Business.Name))
 	}
 	change.Also = d.optDeliveries(c.cfg, "opt-out", c.all, change)
+	if !c.intent.Exact && c.line != nil {
+		// A wording was understood. It is obeyed, and a person reads it all the same: it may have been meant otherwise.
+		change.File = &store.Filed{Business: c.line.Business.Key, Line: c.line.Number, Flag: c.intent.Flag,
+			Also: func(th textback.Thread) []store.Delivery {
+				return hand(c.cfg, handoff.TypeReply, th.Business, th.Caller, d.now(), handoff.ReplyOf(&th, c.reply, c.intent.Flag, false), &th)
+			}}
+	}
 	result, err := d.store.OptOut(ctx, change, d.now())
 	if err != nil {
 		return err
@@ -257,7 +273,7 @@ func (d *Daemon) help(ctx context.Context, c *correspondence) error {
 	b := c.line.Business
 	body := cmp.Or(b.Help, fmt.Sprintf("%s: you called us and we missed your call. Call %s. Reply STOP to opt out.", b.Name, c.line.Number))
 	t, err := d.store.QueueText(ctx, store.NewText{Text: *d.automatic(c, textback.HelpText, body), Incoming: c.incoming}, d.now())
-	if err != nil {
+	if err != nil || t.ID == 0 { // 0: it was dealt with before
 		return err
 	}
 	d.log.Info("help", "from", textback.Short(c.reply.From), "text", t.ID)
@@ -278,9 +294,13 @@ func (d *Daemon) converse(ctx context.Context, c *correspondence) error {
 	r := store.NewReply{Reply: c.reply, Business: b.Key, Line: c.line.Number, Flag: c.intent.Flag, Incoming: c.incoming,
 		SharedWith: c.cfg.Set.SharedWith(b.Key)}
 	r.Answer = func(f store.ThreadFacts) *textback.Text { return d.branchAnswer(c, branch, f) }
-	r.Also = func(f store.ThreadFacts) []store.Delivery { return d.replyDeliveries(c, branch, f) }
+	filed := false
+	r.Also = func(f store.ThreadFacts) []store.Delivery {
+		filed = true
+		return d.replyDeliveries(c, branch, f)
+	}
 	facts, err := d.store.AddReply(ctx, r, d.now())
-	if err != nil {
+	if err != nil || !filed { // not filed: it was dealt with before, and so was the call back that it asked for
 		return err
 	}
 	d.log.Info("reply", "from", textback.Short(c.reply.From), "business", b.Key, "thread", facts.Thread.ID, "tag", facts.Thread.Tag,

@@ -42,6 +42,11 @@ func (d *Daemon) relay(ctx context.Context, c *correspondence) error {
 			Line: c.reply.To, Wording: c.reply.Body, Incoming: c.incoming}, d.now())
 		return err
 	}
+	if rules.Classify(c.reply.Body).Kind == rules.Automatic {
+		// "I am driving" is no answer to a customer, and answering it would be two machines writing to each other.
+		d.log.Info("staff-automatic", "staff", textback.Short(staff))
+		return d.store.Handled(ctx, c.incoming, d.now())
+	}
 	thread, text, err := d.meant(ctx, c)
 	if err != nil {
 		var ask *askStaff
@@ -57,7 +62,8 @@ func (d *Daemon) relay(ctx context.Context, c *correspondence) error {
 	switch {
 	case errors.Is(err, store.ErrOptedOut):
 		return d.tellStaff(ctx, c, fmt.Sprintf("Not sent: the caller of #%s has opted out.", thread.Tag))
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrState):
+		// Closed, or the caller has a newer one. If it was handled before, nothing is said again.
 		return d.tellStaff(ctx, c, fmt.Sprintf("Not sent: #%s is closed.", thread.Tag))
 	}
 	return err
@@ -119,6 +125,10 @@ func (d *Daemon) tellStaff(ctx context.Context, c *correspondence, body string) 
 	if c.line == nil {
 		return d.store.Handled(ctx, c.incoming, d.now())
 	}
+	if !d.staff.allow("told "+c.reply.From, staffTold, d.now()) {
+		d.sparingly(slog.LevelWarn, "staff-limit "+c.reply.From, "staff-limit", "staff", textback.Short(c.reply.From), "per_hour", staffTold)
+		return d.store.Handled(ctx, c.incoming, d.now())
+	}
 	t := d.automatic(c, textback.StaffText, body)
 	_, err := d.store.QueueText(ctx, store.NewText{Text: *t, Incoming: c.incoming}, d.now())
 	return err
@@ -150,24 +160,37 @@ func (d *Daemon) answer(ctx context.Context, threadID uint64, person, text strin
 	return t, nil
 }
 
-// staffLog limits calls back by hour.
+// Limits on texts to staff, an hour: what a stranger writes must not become a flood, and two machines that write to each
+// other must come to an end.
+const (
+	staffTold   = 6  // notes to one member of staff about what could not be sent
+	staffThread = 12 // texts about one conversation
+)
+
+// staffLog limits by hour: calls back of a PBX, texts to staff. It is kept in memory only: a restart begins a new hour.
 type staffLog struct {
-	mu    sync.Mutex
-	calls map[string][]time.Time // PBX → when calls back were made within the last hour
+	mu   sync.Mutex
+	done map[string][]time.Time // what → when it was done within the last hour
 }
 
-// allow takes one of the hour's calls, if one is left.
-func (l *staffLog) allow(pbx string, limit int, now time.Time) bool {
+// allow takes one of the hour's, if one is left.
+func (l *staffLog) allow(what string, limit int, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	recent := slices.DeleteFunc(l.calls[pbx], func(t time.Time) bool { return now.Sub(t) >= time.Hour })
-	if len(recent) >= limit {
+	for k, times := range l.done {
+		// A clock that was set back must not close the door for longer.
+		times = slices.DeleteFunc(times, func(t time.Time) bool { return now.Sub(t).Abs() >= time.Hour })
+		if l.done[k] = times; len(times) == 0 {
+			delete(l.done, k)
+		}
+	}
+	if len(l.done[what]) >= limit {
 		return false
 	}
-	if l.calls == nil {
-		l.calls = make(map[string][]time.Time)
+	if l.done == nil {
+		l.done = make(map[string][]time.Time)
 	}
-	l.calls[pbx] = append(recent, now)
+	l.done[what] = append(l.done[what], now)
 	return true
 }
 
@@ -212,7 +235,7 @@ func (d *Daemon) tryCallBack(ctx context.Context, c *correspondence, branch *rul
 	if p == nil || p.src.Load() == nil {
 		return fmt.Errorf("the link to %q is not there", name)
 	}
-	if !d.staff.allow(name, conf.Callback.PerHour, d.now()) {
+	if !d.staff.allow("callback "+name, conf.Callback.PerHour, d.now()) {
 		return fmt.Errorf("%d calls back were made within the hour", conf.Callback.PerHour)
 	}
 	cb := conf.Callback
@@ -232,6 +255,10 @@ func (d *Daemon) staffText(ctx context.Context, cfg *configs.Config, n configs.N
 		return fmt.Errorf("line %s is not configured any more", th.Line)
 	}
 	now := d.now()
+	if !d.staff.allow(fmt.Sprintf("thread %d by %s", th.ID, n.Name), staffThread, now) {
+		d.sparingly(slog.LevelWarn, "staff-limit "+th.Tag, "staff-limit", "thread", th.ID, "notify", n.Name, "per_hour", staffThread)
+		return nil // it stands in the thread, and in what mail and webhook tell
+	}
 	for _, to := range n.To {
 		out, err := d.store.OptedOut(ctx, to, businesses(cfg)...)
 		if err != nil {

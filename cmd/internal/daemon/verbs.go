@@ -148,6 +148,9 @@ func (d *Daemon) status(ctx context.Context) (*Status, error) {
 		d.mu.Lock()
 		p := d.pbxs[conf.Name]
 		d.mu.Unlock()
+		if p == nil {
+			continue // a reload is about to start it
+		}
 		ps := PBXStatus{Name: conf.Name, Kind: conf.Kind, Waiting: p.queue.len(), Calls: p.calls.Load(), LastEvent: time.Unix(0, p.last.Load())}
 		if src := p.src.Load(); src != nil {
 			st := (*src).state()
