@@ -31,6 +31,7 @@ type Translator struct {
 	exten, to int            // index in LineFrom, -1 if not there
 	halves    young[pair]
 	latched   young[latch] // inbound channels
+	strays    map[string]*stray
 }
 
 // pair are the ids of the two halves of a Local channel, whose names differ in ;1 and ;2 only.

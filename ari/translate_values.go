@@ -32,8 +32,16 @@ func (t *Translator) Lookups(m Message) []Lookup {
 		}
 		var all []Lookup
 		for i := range m.Snapshot.Channels {
-			if ch := &m.Snapshot.Channels[i].ChannelData; t.latched.get(ch.ID) != nil {
+			ch := &m.Snapshot.Channels[i].ChannelData
+			switch s := t.strays[ch.ID]; {
+			case t.latched.get(ch.ID) != nil:
 				all = append(all, t.lookup(ch, true)...)
+			case s != nil:
+				names := []string{s.function, dialledFunction}
+				for _, l := range t.lookup(ch, true) {
+					names = append(names, l.Variables...)
+				}
+				all = append(all, Lookup{Channel: ch.ID, Variables: names})
 			}
 		}
 		return all
@@ -79,7 +87,7 @@ func (t *Translator) lookup(ch *v6.ChannelData, old bool) []Lookup {
 func (t *Translator) answer(m *Message) []textback.Event {
 	l := t.latched.get(m.Channel)
 	if l == nil {
-		return nil
+		return t.settle(m)
 	}
 	return append(t.values(m.Channel, m.Values, m.Seen), textback.Event{Kind: textback.LegFact, At: l.created, Seen: m.Seen,
 		Leg: m.Channel, Fact: textback.FactRead, Found: true})
@@ -178,6 +186,7 @@ func (t *Translator) snapshot(m *Message) []textback.Event {
 		t.halves.clear()
 		t.latched.clear()
 	}
+	clear(t.strays)
 	alive := make(map[string]bool, len(m.Snapshot.Channels))
 	var out []textback.Event
 	for i := range m.Snapshot.Channels {
@@ -198,6 +207,7 @@ func (t *Translator) snapshot(m *Message) []textback.Event {
 			in.Asked = len(t.lookup(&ch.ChannelData, true)) > 0
 			out = append(out, t.values(ch.ID, ch.ChannelVars, m.Seen)...)
 		}
+		t.stray(&ch.ChannelData, in, made.At)
 		read := func(kind textback.EventKind) {
 			out = append(out, textback.Event{Kind: kind, Seen: m.Seen, Leg: ch.ID, Found: true})
 		}
