@@ -23,6 +23,9 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	// exitConfig is that of `textback run` when the configuration is wrong (EX_CONFIG, sysexits.h). The unit does not start
+	// it again after that; 2 is what a Go program ends with after a panic, or when the watchdog aborts it.
+	exitConfig = 78
 )
 
 func main() {

@@ -33,17 +33,17 @@ func runDaemon(ctx context.Context, e *env, v *verb, args []string) int {
 	if len(rest) > 0 {
 		return v.misuse(e)
 	}
-	cfg, code := loadConfig(e, *path)
+	cfg, _ := loadConfig(e, *path)
 	if cfg == nil {
-		return code
+		return exitConfig
 	}
 	logTo, err := logOptions(cfg)
 	if err != nil {
-		return fail(e, exitUsage, err, "see [syslog] in "+*path)
+		return fail(e, exitConfig, err, "see [syslog] in "+*path)
 	}
 	handler, err := syslog.New(logTo)
 	if err != nil {
-		return fail(e, exitUsage, err, "see [syslog] in "+*path)
+		return fail(e, exitConfig, err, "see [syslog] in "+*path)
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
