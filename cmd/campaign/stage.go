@@ -94,7 +94,7 @@ func newStage(c common, s settings) (*stage, error) {
 		return nil, err
 	}
 	st.asterisk = aritest.New(aritest.Options{Username: "textback", Password: secret, WriteTimeout: 5 * time.Second,
-		Variable: endpointContext})
+		Variable: st.variable})
 	st.freesw = esltest.New(esltest.Options{Password: secret})
 	st.smsc = smpptest.New(smpptest.Options{ReceiptAfter: 200 * time.Millisecond, NoFates: true, Redeliver: s.redeliver})
 	ari, err := st.listen(func(l net.Listener) { _ = st.asterisk.Serve(l) })
@@ -125,16 +125,25 @@ func newStage(c common, s settings) (*stage, error) {
 	return st, os.WriteFile(st.config, []byte(st.toml(s, ari, esl, smpp)), 0o600)
 }
 
-// endpointContext is what PJSIP_ENDPOINT tells of the endpoints of the recordings: the context that their calls begin in.
-func endpointContext(_, name string) (string, bool) {
-	endpoint, ok := strings.CutPrefix(name, "PJSIP_ENDPOINT(")
-	if !ok {
+// variable answers what textback asks of a channel that it found: where its endpoint's calls begin, and what was dialled.
+func (st *stage) variable(channel, name string) (string, bool) {
+	if name == "CALLERID(dnid)" {
+		for _, c := range st.asterisk.Ledger().Calls {
+			if c.ID == channel {
+				return c.Line, true
+			}
+		}
 		return "", false
 	}
-	if strings.HasPrefix(endpoint, "trunk") {
+	endpoint, ok := strings.CutPrefix(name, "PJSIP_ENDPOINT(")
+	switch {
+	case !ok:
+		return "", false
+	case strings.HasPrefix(endpoint, "trunk"):
 		return "from-trunk", true
+	default:
+		return "from-internal", true
 	}
-	return "from-internal", true
 }
 
 func (st *stage) host() string {
