@@ -239,6 +239,9 @@ func (t *Translator) snapshot(m *Message) []textback.Event {
 	if m.Snapshot == nil {
 		return []textback.Event{up}
 	}
+	if m.Snapshot.Blind != nil && !m.Snapshot.Restarted {
+		return nil // the lists mean nothing: what was known before may live on, and tells of its end itself
+	}
 	up.Restarted = m.Snapshot.Restarted
 	var out []textback.Event
 	for _, row := range m.Snapshot.Channels {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -161,9 +162,79 @@ type senders struct {
 	list map[string]handoff.Sender
 }
 
-// deliver makes the hand-offs that are queued: those for one target in order, several targets at once.
+// How hand-offs are made: so many of one target are taken up together, and a target that does not answer is left alone for
+// a while, which doubles.
+const (
+	handOffBatch            = 50
+	targetPause, targetMost = time.Second, time.Minute
+)
+
+// targets knows which targets are being served, and which are left alone until when. Each has one goroutine at most, so one
+// that is slow or gone holds up no other.
+type targets struct {
+	mu     sync.Mutex
+	busy   map[string]bool
+	until  map[string]time.Time
+	failed map[string]int // in a row
+	wg     sync.WaitGroup
+}
+
+// free tells which targets may be served, as of now: what a target that is busy at this moment settles later may still
+// look due to who reads the queue meanwhile.
+func (t *targets) free(now time.Time) func(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	taken := maps.Clone(t.busy)
+	for name, until := range t.until {
+		if until.After(now) {
+			taken[name] = true
+		}
+	}
+	return func(name string) bool { return !taken[name] }
+}
+
+// begin marks a target as being served.
+func (t *targets) begin(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.busy[name] = true
+}
+
+// end notes how serving a target ended.
+func (t *targets) end(name string, ok bool, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.busy, name)
+	if ok {
+		delete(t.failed, name)
+		delete(t.until, name)
+		return
+	}
+	t.until[name] = now.Add(min(targetPause<<min(t.failed[name], 6), targetMost))
+	t.failed[name]++
+}
+
+// next is when the first target that is left alone is served again; zero if none is.
+func (t *targets) next(now time.Time) (at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name, until := range t.until {
+		switch {
+		case !until.After(now):
+			delete(t.until, name)
+		case at.IsZero() || until.Before(at):
+			at = until
+		}
+	}
+	return at
+}
+
+// deliver makes the hand-offs that are queued: those for one target in order, each target on its own.
 func (d *Daemon) deliver(ctx context.Context) error {
 	use := &senders{}
+	t := &targets{busy: make(map[string]bool), until: make(map[string]time.Time), failed: make(map[string]int)}
+	defer t.wg.Wait()
+	done := make(chan struct{}, 1)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -171,54 +242,57 @@ func (d *Daemon) deliver(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
+		case <-done:
 		case <-d.store.DeliveriesChanged():
 		}
-		wait, err := d.deliverDue(ctx, use)
+		began := time.Now()
+		wait, err := d.deliverDue(ctx, use, t, done)
 		if err != nil && ctx.Err() == nil {
 			d.sparingly(slog.LevelError, "store", "store-failed", "what", "hand-offs", "error", err)
 			wait = 10 * time.Second
+		}
+		// A long queue for a target that is gone must not be gone through all the time.
+		if !sleep(ctx, 4*time.Since(began)) {
+			return nil
 		}
 		timer.Reset(wait)
 	}
 }
 
-func (d *Daemon) deliverDue(ctx context.Context, use *senders) (time.Duration, error) {
-	cfg := d.conf.Load().cfg
+// deliverDue starts the targets for which something is due, and says when to look again at the latest.
+func (d *Daemon) deliverDue(ctx context.Context, use *senders, t *targets, done chan<- struct{}) (time.Duration, error) {
+	cfg, now := d.conf.Load().cfg, d.now()
 	if use.cfg != cfg {
 		*use = senders{cfg: cfg, list: make(map[string]handoff.Sender)}
 	}
-	for ctx.Err() == nil {
-		due, err := d.store.DueDeliveries(ctx, d.now(), 100)
-		if err != nil {
-			return 0, err
-		}
-		if len(due) == 0 {
-			break
-		}
-		byTarget := make(map[string][]store.Delivery)
-		for _, x := range due {
-			byTarget[x.Target] = append(byTarget[x.Target], x)
-		}
-		var wg sync.WaitGroup
-		for target, list := range byTarget {
-			conf := notifyNamed(cfg, target)
-			sender, err := use.sender(conf)
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				for _, x := range list {
-					if ctx.Err() != nil {
-						return
-					}
-					d.deliverOne(ctx, cfg, conf, sender, err, x)
-				}
-			}()
-		}
-		wg.Wait()
+	due, next, err := d.store.DeliveriesFor(ctx, now, handOffBatch, t.free(now))
+	if err != nil {
+		return 0, err
 	}
-	next, ok, err := d.store.NextDelivery(ctx)
-	if err != nil || !ok {
-		return time.Minute, err
+	for name, list := range due {
+		conf := notifyNamed(cfg, name)
+		sender, err := use.sender(conf)
+		t.begin(name)
+		t.wg.Go(func() {
+			ok := true
+			for _, x := range list {
+				// What failed is tried again on its own schedule; those behind it wait until the target answers.
+				if ok = d.deliverOne(ctx, cfg, conf, sender, err, x); !ok || ctx.Err() != nil {
+					break
+				}
+			}
+			t.end(name, ok, d.now())
+			select {
+			case done <- struct{}{}:
+			default:
+			}
+		})
+	}
+	if again := t.next(now); !again.IsZero() && (next.IsZero() || again.Before(next)) {
+		next = again
+	}
+	if next.IsZero() {
+		return time.Minute, nil
 	}
 	return min(max(next.Sub(d.now()), 50*time.Millisecond), time.Minute), nil
 }
@@ -270,7 +344,8 @@ func newSender(n *configs.Notify) (handoff.Sender, error) {
 	}
 }
 
-func (d *Daemon) deliverOne(ctx context.Context, cfg *configs.Config, conf *configs.Notify, sender handoff.Sender, err error, x store.Delivery) {
+// deliverOne makes one hand-off and settles it. It is false if the target could not be reached.
+func (d *Daemon) deliverOne(ctx context.Context, cfg *configs.Config, conf *configs.Notify, sender handoff.Sender, err error, x store.Delivery) (ok bool) {
 	var result handoff.Result
 	var del handoff.Delivery
 	if err == nil {
@@ -290,10 +365,11 @@ func (d *Daemon) deliverOne(ctx context.Context, cfg *configs.Config, conf *conf
 		}
 	}
 	if ctx.Err() != nil {
-		return // tried again after the restart, with the same id
+		return false // tried again after the restart, with the same id
 	}
 	d.met.handoff(x.Target, err)
 	now := d.now()
+	ok = err == nil || result.Permanent || result.Disable
 	switch wait, again := handoff.Retry(x.Attempts+1, rand.Float64(), result.After); {
 	case err == nil:
 		err = d.store.Delivered(ctx, x.ID, now)
@@ -310,7 +386,9 @@ func (d *Daemon) deliverOne(ctx context.Context, cfg *configs.Config, conf *conf
 	}
 	if err != nil && ctx.Err() == nil {
 		d.sparingly(slog.LevelError, "store", "store-failed", "what", "hand-off", "error", err)
+		return false
 	}
+	return ok
 }
 
 // staffBody is what a staff mobile is told of a reply: the tag to answer with, who, and what.

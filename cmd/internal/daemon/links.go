@@ -52,12 +52,14 @@ func (d *Daemon) startLinks() {
 	for _, l := range d.conf.Load().pool.Links() {
 		wanted[l.Name()] = l
 	}
+	ending := make(map[string]*smsc)
 	for name, s := range d.links {
 		if wanted[name] == s.Link {
 			delete(wanted, name)
 			continue
 		}
 		s.stop()
+		ending[name] = s
 		delete(d.links, name)
 	}
 	for _, l := range d.conf.Load().pool.Links() {
@@ -67,8 +69,16 @@ func (d *Daemon) startLinks() {
 		ctx, stop := context.WithCancel(context.Background())
 		s := &smsc{Link: l, stop: stop, done: make(chan struct{})}
 		d.links[l.Name()] = s
+		before := ending[l.Name()]
 		go func() {
 			defer close(s.done)
+			if before != nil { // many message centres take one bind of a system_id only: let the old one unbind first
+				select {
+				case <-before.done:
+				case <-time.After(drainTime):
+				case <-ctx.Done():
+				}
+			}
 			if err := l.Run(ctx); err != nil {
 				d.log.Error("smpp-ended", "smpp", l.Name(), "error", err)
 			}
@@ -94,7 +104,8 @@ func (d *Daemon) smppConfig(c *configs.SMPP) (smpp.Config, error) {
 		Bind: c.Bind, Window: c.Window, Rate: c.Rate, EnquireLink: c.EnquireLink, ResponseTimeout: c.ResponseTimeout,
 		Receipts: c.Receipts, Source: addressWord(c.Source), Destination: addressWord(c.Destination), Numbers: c.Numbers,
 		ServiceType: c.ServiceType, AddressRange: c.AddressRange, Charset: c.Charset, Long: c.Long, Reference: c.Reference,
-		Dial: d.o.DialSMPP}
+		Validity: c.Validity,
+		Dial:     d.o.DialSMPP}
 	if c.TLS {
 		t, err := ClientTLS(c.TLSCA, c.TLSServerName, c.Addr)
 		if err != nil {

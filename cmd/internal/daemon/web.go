@@ -38,7 +38,8 @@ func (d *Daemon) listenWhile(ctx context.Context, what string, open func(*config
 			case <-ctx.Done():
 				again = true
 			case <-changed:
-				again = configKey(d.conf.Load().cfg, what) != key
+				// One that could not be opened is tried again by every reload.
+				again = l == nil && err != nil || configKey(d.conf.Load().cfg, what) != key
 			}
 		}
 		stop()
@@ -107,7 +108,7 @@ func (d *Daemon) web(ctx context.Context) error {
 
 func (d *Daemon) webOptions(cfg *configs.Config) web.Options {
 	o := web.Options{Log: d.log, Now: d.now, PerMinute: cfg.HTTP.PerMinute,
-		TrustedProxies: cfg.HTTP.TrustedProxies, OnBooking: d.booking,
+		TrustedProxies: cfg.HTTP.TrustedProxies, OnBooking: d.booking, OnRefused: d.met.HTTPRefused.Inc,
 		OnReply: func(ctx context.Context, r web.Reply) error {
 			_, err := d.answer(ctx, r.Thread, r.Person, r.Text, 0)
 			switch {
