@@ -97,8 +97,9 @@ func ParseQuiet(s string) (Quiet, error) {
 	if err != nil {
 		return Quiet{}, err
 	}
-	if f%Midnight == t%Midnight && f != t {
-		return Quiet{}, fmt.Errorf("%q would be quiet all day; use quiet_action or a rule to send nothing", clip(s))
+	if f%Midnight == t%Midnight {
+		// Whether it means all day or never is anybody's guess, and the wrong one texts people at night.
+		return Quiet{}, fmt.Errorf("%q would be quiet all day; use a rule to send nothing, or \"\" for no quiet hours", clip(s))
 	}
 	return Quiet{f % Midnight, t % Midnight}, nil
 }

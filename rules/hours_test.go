@@ -249,3 +249,11 @@ func FuzzParseHours(f *testing.F) {
 		}
 	})
 }
+
+func TestQuietHoursThatEndWhenTheyBeginAreRefused(t *testing.T) {
+	for _, s := range []string{"1:00-1:00", "00:00-24:00", "24:00-00:00", "00:00-00:00"} {
+		if q, err := ParseQuiet(s); err == nil {
+			t.Errorf("%q is taken as %q", s, q)
+		}
+	}
+}
