@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"textback/configs"
 )
 
 // errUnknown: nothing in the file tells what it is.
@@ -141,4 +143,27 @@ func guessRow(row []string) string {
 		}
 	}
 	return ""
+}
+
+// GuessStream finds out what an open record file is; rest reads it from its beginning.
+func GuessStream(r io.Reader) (kind string, rest io.Reader, err error) {
+	br := bufio.NewReaderSize(r, guessAhead)
+	head, err := br.Peek(guessAhead)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", br, fmt.Errorf("read the records: %w", err)
+	}
+	if kind = Guess(head); kind == "" {
+		return "", br, errUnknown
+	}
+	return kind, br, nil
+}
+
+// PBXKind is the kind of PBX that writes records of a kind.
+func PBXKind(kind string) string {
+	switch kind {
+	case FreeSWITCHCSV, JSONCDR, Postgres:
+		return configs.FreeSWITCH
+	default:
+		return configs.Asterisk
+	}
 }
