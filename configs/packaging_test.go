@@ -17,9 +17,13 @@ import (
 const mostExposed = 2.0
 
 func TestTheUnitIsHardened(t *testing.T) {
+	skip := t.Skipf
+	if os.Getenv("TEXTBACK_SYSTEMD") != "" {
+		skip = t.Fatalf
+	}
 	tool, err := exec.LookPath("systemd-analyze")
 	if err != nil {
-		t.Skip("systemd-analyze is not installed")
+		skip("systemd-analyze is not installed")
 	}
 	unit, err := filepath.Abs("textback.service")
 	if err != nil {
@@ -27,7 +31,7 @@ func TestTheUnitIsHardened(t *testing.T) {
 	}
 	out, err := exec.Command(tool, "security", "--offline=true", "--no-pager", unit).CombinedOutput()
 	if err != nil {
-		t.Skipf("systemd-analyze cannot work offline here: %v\n%s", err, out)
+		skip("systemd-analyze cannot work offline here: %v\n%s", err, out)
 	}
 	m := regexp.MustCompile(`Overall exposure level for textback\.service: ([0-9.]+)`).FindSubmatch(out)
 	if m == nil {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"textback": main})
+	testscript.Main(m, map[string]func(){"textback": main, "sandboxprobe": probeSandbox})
 }
 
 // TestVerbs runs the acceptance scripts in testdata: the binary as its user runs it.
