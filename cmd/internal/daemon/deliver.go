@@ -158,8 +158,10 @@ func (d *Daemon) alarm(a handoff.Alarm) {
 
 // senders are the hand-offs of one configuration, made when first used.
 type senders struct {
-	cfg  *configs.Config
-	list map[string]handoff.Sender
+	cfg     *configs.Config
+	list    map[string]handoff.Sender
+	targets targets
+	done    chan struct{} // signalled when serving a target has ended; may be nil
 }
 
 // How hand-offs are made: so many of one target are taken up together, and a target that does not answer is left alone for
@@ -184,7 +186,8 @@ type targets struct {
 func (t *targets) free(now time.Time) func(name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	taken := maps.Clone(t.busy)
+	taken := make(map[string]bool)
+	maps.Copy(taken, t.busy)
 	for name, until := range t.until {
 		if until.After(now) {
 			taken[name] = true
@@ -197,6 +200,9 @@ func (t *targets) free(now time.Time) func(name string) bool {
 func (t *targets) begin(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.busy == nil {
+		t.busy, t.until, t.failed = make(map[string]bool), make(map[string]time.Time), make(map[string]int)
+	}
 	t.busy[name] = true
 }
 
@@ -231,10 +237,8 @@ func (t *targets) next(now time.Time) (at time.Time) {
 
 // deliver makes the hand-offs that are queued: those for one target in order, each target on its own.
 func (d *Daemon) deliver(ctx context.Context) error {
-	use := &senders{}
-	t := &targets{busy: make(map[string]bool), until: make(map[string]time.Time), failed: make(map[string]int)}
-	defer t.wg.Wait()
-	done := make(chan struct{}, 1)
+	use := &senders{done: make(chan struct{}, 1)}
+	defer use.targets.wg.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -242,11 +246,11 @@ func (d *Daemon) deliver(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
-		case <-done:
+		case <-use.done:
 		case <-d.store.DeliveriesChanged():
 		}
 		began := time.Now()
-		wait, err := d.deliverDue(ctx, use, t, done)
+		wait, err := d.deliverDue(ctx, use)
 		if err != nil && ctx.Err() == nil {
 			d.sparingly(slog.LevelError, "store", "store-failed", "what", "hand-offs", "error", err)
 			wait = 10 * time.Second
@@ -260,11 +264,12 @@ func (d *Daemon) deliver(ctx context.Context) error {
 }
 
 // deliverDue starts the targets for which something is due, and says when to look again at the latest.
-func (d *Daemon) deliverDue(ctx context.Context, use *senders, t *targets, done chan<- struct{}) (time.Duration, error) {
+func (d *Daemon) deliverDue(ctx context.Context, use *senders) (time.Duration, error) {
 	cfg, now := d.conf.Load().cfg, d.now()
 	if use.cfg != cfg {
-		*use = senders{cfg: cfg, list: make(map[string]handoff.Sender)}
+		use.cfg, use.list = cfg, make(map[string]handoff.Sender)
 	}
+	t := &use.targets
 	due, next, err := d.store.DeliveriesFor(ctx, now, handOffBatch, t.free(now))
 	if err != nil {
 		return 0, err
@@ -283,7 +288,7 @@ func (d *Daemon) deliverDue(ctx context.Context, use *senders, t *targets, done 
 			}
 			t.end(name, ok, d.now())
 			select {
-			case done <- struct{}{}:
+			case use.done <- struct{}{}:
 			default:
 			}
 		})
