@@ -136,8 +136,9 @@ type correspondence struct {
 // same message.
 func (d *Daemon) reply(ctx context.Context, saved store.Saved) error {
 	c := &correspondence{reply: saved.Reply, incoming: saved.ID, cfg: d.conf.Load().cfg}
-	if number, err := textback.ParseNumber(c.reply.From, homeRegion(c.cfg), nil, false); err == nil {
-		c.reply.From = number.E164
+	var err error
+	if c.reply.From, err = d.writer(ctx, c.cfg, c.reply.From); err != nil {
+		return err
 	}
 	if isStaff(c.cfg, c.reply.From) {
 		return d.relay(ctx, c)
