@@ -133,12 +133,27 @@ func (s *section) inlineSecret(key, text string) Secret {
 }
 
 func (s *section) envSecret(key, name string) Secret {
+	if !isVariable(name) {
+		// Likely the secret itself, in the wrong key: it is not repeated.
+		s.bad(key, "is not the name of an environment variable", fmt.Sprintf("write %s = \"TEXTBACK_PASSWORD\" and set that", key))
+		return Secret{}
+	}
 	value := s.options.getenv(name)
 	if value == "" {
 		s.bad(key, fmt.Sprintf("the environment variable %q is not set", clip(name)),
 			fmt.Sprintf("set %s before textback starts (Environment= or EnvironmentFile= of the unit)", clip(name)))
 	}
 	return Secret{value}
+}
+
+// isVariable tells whether a word can name an environment variable (POSIX.1, 8.1).
+func isVariable(name string) bool {
+	for i, r := range name {
+		if r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return name != ""
 }
 
 func (s *section) fileSecret(key, path string) Secret {

@@ -3,6 +3,7 @@ package handoff
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -47,6 +48,7 @@ type Mail struct {
 	port int
 	from *netmail.Address
 	to   []*netmail.Address
+	hide *strings.Replacer // takes the password out of what a server says
 
 	mu   sync.Mutex
 	done map[string]map[string]bool // delivery to the recipients that have it already, until all have
@@ -54,7 +56,7 @@ type Mail struct {
 
 // NewMail checks the options.
 func NewMail(o MailOptions) (*Mail, error) {
-	m := &Mail{opts: o, done: make(map[string]map[string]bool)}
+	m := &Mail{opts: o, hide: hider(o.Username, o.Password), done: make(map[string]map[string]bool)}
 	if m.opts.StartTLS == "" {
 		m.opts.StartTLS = StartTLSAlways
 	}
@@ -149,14 +151,14 @@ func (m *Mail) Send(ctx context.Context, d Delivery) (Result, error) {
 	}
 	note := fmt.Sprintf("accepted by %s", m.host)
 	if len(refused) > 0 {
-		note = "refused for " + strings.Join(refused, ", ") + ": " + words(err)
+		note = "refused for " + strings.Join(refused, ", ") + ": " + m.words(err)
 	}
 	switch {
 	case len(delayed) > 0:
 		m.remember(d.ID, have)
-		return Result{Note: words(err)}, fmt.Errorf("mail through %s: %s", m.host, words(err))
+		return Result{Note: m.words(err)}, fmt.Errorf("mail through %s: %s", m.host, m.words(err))
 	case delivered == 0:
-		return Result{Permanent: true, Note: note}, fmt.Errorf("mail through %s: %s", m.host, words(err))
+		return Result{Permanent: true, Note: note}, fmt.Errorf("mail through %s: %s", m.host, m.words(err))
 	}
 	m.remember(d.ID, nil)
 	return Result{Delivered: true, Note: note}, nil
@@ -178,16 +180,30 @@ func lasting(err error) bool {
 	}
 }
 
-// words is an error in one bounded line: what a server says is a stranger's text.
-func words(err error) string {
+// words is an error in one bounded line: what a server says is a stranger's text, and a careless one repeats what it was
+// given at the log-in.
+func (m *Mail) words(err error) string {
 	if err == nil {
 		return "the server did not take it"
 	}
-	s := oneLine(err.Error())
+	s := oneLine(m.hide.Replace(err.Error()))
 	if r := []rune(s); len(r) > 300 {
 		s = string(r[:300]) + "..."
 	}
 	return s
+}
+
+// hider takes a password out of texts, as it is and as it is sent by AUTH PLAIN (RFC 4616) and LOGIN.
+func hider(username, password string) *strings.Replacer {
+	if password == "" {
+		return strings.NewReplacer()
+	}
+	var pairs []string
+	for _, s := range []string{"\x00" + username + "\x00" + password, password} {
+		encoded := base64.StdEncoding.EncodeToString([]byte(s))
+		pairs = append(pairs, encoded, "(secret)", strings.TrimRight(encoded, "="), "(secret)")
+	}
+	return strings.NewReplacer(append(pairs, password, "(secret)")...)
 }
 
 // have returns a copy of the recipients that have the delivery already.
