@@ -51,6 +51,7 @@ func (k *keeper) tick(ctx context.Context, cfg *configs.Config, now time.Time) {
 	if cfg.Alarm.NoTexts {
 		k.withoutTexts(ctx, now)
 	}
+	k.weekly(ctx, cfg, now)
 	if now.Sub(k.pruned) >= min(6*time.Hour, longer(cfg.Retention)/10) || now.Before(k.pruned) {
 		k.pruned = now
 		claims := 30 * 24 * time.Hour

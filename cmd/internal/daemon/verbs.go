@@ -108,6 +108,7 @@ func (d *Daemon) handlers() map[string]control.Handler {
 		"thread-take":   with(d.threadTake),
 		"forget":        with(d.forget),
 		"backup":        with(d.backupTo),
+		"report":        with(d.report),
 		"reload":        func(context.Context, *control.Request) (any, error) { return nil, d.reload() },
 	}
 }

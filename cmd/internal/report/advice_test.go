@@ -219,6 +219,7 @@ func TestReplyIsPutDownToTheLastTextWithinAWeek(t *testing.T) {
 		"twice":                 {[]textback.Message{msg(first), in(time.Minute, ""), in(time.Hour, "")}, "2026-12-23 08:00", 1},
 		"eight days later":      {[]textback.Message{msg(second), in(8*24*time.Hour, "")}, "2026-12-23 08:00", 0},
 		"only a wish to stop":   {[]textback.Message{msg(second), in(time.Minute, "opted out")}, "2026-12-23 08:00", 0},
+		"understood as stop":    {[]textback.Message{msg(second), in(30*time.Minute, "understood as a wish to stop")}, "2026-12-23 08:00", 0},
 		"flagged for a person":  {[]textback.Message{msg(second), in(time.Minute, "may ask to stop")}, "2026-12-23 08:00", 1},
 		"later than the report": {[]textback.Message{msg(second), in(6*24*time.Hour+20*time.Hour, "")}, "2026-11-22 08:00", 0},
 	} {
@@ -227,7 +228,9 @@ func TestReplyIsPutDownToTheLastTextWithinAWeek(t *testing.T) {
 		if in.Now.Before(in.Period.Until) {
 			in.Period.Until = in.Now
 		}
-		in.Threads = []textback.Thread{{ID: 1, Business: acme, Messages: x.messages}}
+		in.Threads = []textback.Thread{{ID: 1, Business: acme, Caller: second.To, Messages: x.messages}}
+		in.Opts = []store.LedgerEntry{{Action: store.ActionOut, Number: second.To, Source: store.SourceSMS, At: second.Submitted.Add(30 * time.Minute),
+			Businesses: []string{acme}}}
 		if r := Compute(in); r.Figures.Replied != x.replied {
 			t.Errorf("%s: %d replied, want %d", name, r.Figures.Replied, x.replied)
 		}

@@ -192,6 +192,11 @@ func (c *counter) texts() {
 // threads puts what callers wrote down to the text that they had before, and looks how soon a person answered.
 func (c *counter) threads() {
 	var waits [2][]float64
+	opts := make(map[said]bool)
+	for i := range c.in.Opts {
+		e := &c.in.Opts[i]
+		opts[asSaid(e.Number, e.At)] = true
+	}
 	for i := range c.in.Threads {
 		th := &c.in.Threads[i]
 		var last *fate
@@ -200,7 +205,7 @@ func (c *counter) threads() {
 			switch {
 			case m.Kind == textback.MissedCallText && m.TextID != 0:
 				last = c.fates[m.TextID]
-			case m.In && !optMessage(m):
+			case m.In && !optMessage(m) && !opts[asSaid(th.Caller, m.At)]:
 				if first.IsZero() {
 					first = m.At
 				}
@@ -226,8 +231,17 @@ func (c *counter) threads() {
 	}
 }
 
+// said is something that a person said at a moment. An opt-out that is filed under a thread has its entry in the ledger at
+// the same moment.
+type said struct {
+	number string
+	at     int64
+}
+
+func asSaid(number string, at time.Time) said { return said{number, at.UnixNano()} }
+
 // optMessage tells whether a message is the wish to be left alone, or to be texted again: no answer to the text. The store
-// files these with this flag.
+// files these with this flag, also where the wish was known already.
 func optMessage(m textback.Message) bool {
 	return m.Flag == "opted "+string(store.ActionOut) || m.Flag == "opted "+string(store.ActionIn)
 }

@@ -68,7 +68,7 @@ func TestWeeklyReportIsDueByTheClockOfItsZone(t *testing.T) {
 		{time.Monday, 480, "2026-11-29 23:59", "2026-11-23 08:00"},
 		{time.Sunday, 0, "2026-11-24 12:00", "2026-11-22 00:00"},
 		{time.Sunday, 150, "2026-03-08 12:00", "2026-03-08 01:30 or 03:30"}, // 02:30 does not exist on that day
-		{time.Monday, 480, "2026-11-02 08:00", "2026-11-02 08:00"}, // the day after clocks went back
+		{time.Monday, 480, "2026-11-02 08:00", "2026-11-02 08:00"},          // the day after clocks went back
 	} {
 		got := LastDue(x.day, x.minute, ny, mustTime(t, x.now, ny))
 		if s := got.Format(shownTime); !strings.HasPrefix(x.want, s[:10]) || !strings.Contains(x.want, s[11:]) {
