@@ -572,3 +572,14 @@ func TestAForgottenApplicationIsNoticedThoughThePingsAreAnswered(t *testing.T) {
 		}
 	})
 }
+
+// TestAPeerWithoutBridgesAndApplicationsIsLivedWith: a proxy in front of Asterisk may let only some paths through.
+func TestAPeerWithoutBridgesAndApplicationsIsLivedWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, aritest.Options{Bare: true, NoInfo: true}, nil, nil)
+		time.Sleep(10 * time.Minute)
+		if got := r.kinds(false); got != "up" {
+			t.Errorf("messages: %s; said: %s", got, r.said())
+		}
+	})
+}

@@ -208,11 +208,26 @@ func parseTime(s string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is not a time", printable(s, 40))
 }
 
-// registered tells whether the PBX still knows our application. Only a plain 404 counts as no.
+// registered tells whether the PBX still knows our application. Only a 404 in Asterisk's own words counts as no: a proxy that
+// lets some paths through only, or a peer without this one, must not make the link go round in circles.
 func (c *client) registered(ctx context.Context, app string) bool {
 	_, err := c.do(ctx, http.MethodGet, "/applications/"+url.PathEscape(app), nil, nil, listBody)
 	var re *RESTError
-	return !errors.As(err, &re) || re.Status != http.StatusNotFound
+	return !errors.As(err, &re) || re.Status != http.StatusNotFound || !strings.Contains(strings.ToLower(re.Message), "application not found")
+}
+
+// notThere tells whether the peer does not have a resource at all.
+func notThere(err error) bool {
+	var re *RESTError
+	if !errors.As(err, &re) {
+		return false
+	}
+	switch re.Status {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return true
+	default:
+		return false
+	}
 }
 
 // setFilter asks the PBX to send only events of these types (PUT /applications/{app}/eventFilter).

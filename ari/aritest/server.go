@@ -16,6 +16,7 @@ import (
 type Options struct {
 	Username, Password string
 	ReadOnly           bool          // PUT and POST get 403, as with read_only=yes
+	Bare               bool          // bridges, applications and their filters are not there: 404 in plain text, as from a proxy
 	NoInfo             bool          // GET /asterisk/info gets 404: the start-up time stays unknown
 	WriteTimeout       time.Duration // a client slower than this is cut off; 100 ms, as Asterisk's websocket_write_timeout
 	// Variable answers GET /channels/{id}/variable for what the played events do not tell. ok=false gives 404.
@@ -71,10 +72,12 @@ func New(o Options) *Server {
 	mux.HandleFunc("GET /ari/channels", s.listChannels)
 	mux.HandleFunc("POST /ari/channels", s.originate)
 	mux.HandleFunc("GET /ari/channels/{id}/variable", s.variable)
-	mux.HandleFunc("GET /ari/bridges", s.listBridges)
 	mux.HandleFunc("GET /ari/asterisk/info", s.info)
-	mux.HandleFunc("GET /ari/applications/{app}", s.application)
-	mux.HandleFunc("PUT /ari/applications/{app}/eventFilter", s.setFilter)
+	if !o.Bare {
+		mux.HandleFunc("GET /ari/bridges", s.listBridges)
+		mux.HandleFunc("GET /ari/applications/{app}", s.application)
+		mux.HandleFunc("PUT /ari/applications/{app}/eventFilter", s.setFilter)
+	}
 	s.http = &http.Server{Handler: s.guard(mux), ReadHeaderTimeout: 10 * time.Second, ConnState: s.track}
 	return s
 }
