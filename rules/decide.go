@@ -129,7 +129,7 @@ func unseen(_ *Set, f *Facts, _ *textback.Decision) objection {
 		return objects(textback.ReasonUnseen,
 			"the call ended while the link to %s was down, and nothing proves that nobody answered", f.Call.PBX)
 	}
-	if limit := f.Line.Policy.ReconcileWithin; f.Call.Reconciled && limit > 0 {
+	if limit := f.Line.Policy.ReconcileWithin; f.Call.Reconciled {
 		if age := f.Now.Sub(f.ended()); age > limit {
 			return objects(textback.ReasonUnseen,
 				"found in the PBX's records %s after its end; only those younger than %s are texted", short(age), short(limit))

@@ -180,17 +180,23 @@ func (d *Daemon) reconcilePBX(ctx context.Context, p *pbx, st *reconciliation, s
 	}
 	st.up = up
 	held := d.aftermath.waiting(p.name)
-	if len(held) > 0 && (st.gap == nil || st.gap.passes > 0) && up {
+	if len(held) > 0 && up {
 		from := now
 		for _, h := range held {
 			if h.call.End.Before(from) {
 				from = h.call.End
 			}
 		}
-		st.open(latestOf(from, now.Add(-longestGap)), now, cmp.Or(d.o.SettleRecords, settleRecords))
+		from = latestOf(from, now.Add(-longestGap))
+		switch {
+		case st.gap == nil || st.gap.passes > 0:
+			st.open(from, now, cmp.Or(d.o.SettleRecords, settleRecords))
+		case from.Before(st.gap.from):
+			st.gap.from = from
+		}
 	}
 	if g := st.gap; g != nil && up && !now.Before(g.next) {
-		d.readGap(ctx, p, st, sources)
+		d.readGap(ctx, p, st, sources, held)
 	}
 	if len(held) > 0 && now.Sub(held[0].at) > holdAtMost {
 		d.giveUp(ctx, p, held)
@@ -268,9 +274,9 @@ func (d *Daemon) giveUp(ctx context.Context, p *pbx, held []heldCall) {
 }
 
 // readGap reads the records of a gap and gives the calls in them their verdicts.
-func (d *Daemon) readGap(ctx context.Context, p *pbx, st *reconciliation, sources []records.Source) {
+func (d *Daemon) readGap(ctx context.Context, p *pbx, st *reconciliation, sources []records.Source, held []heldCall) {
 	g := st.gap
-	n, err := d.readRecords(ctx, p, g, sources)
+	n, err := d.readRecords(ctx, p, g, sources, held)
 	now := d.now()
 	if err != nil {
 		if ctx.Err() != nil {
@@ -297,7 +303,7 @@ func (d *Daemon) readGap(ctx context.Context, p *pbx, st *reconciliation, source
 // found counts what the records of a gap held that was not known.
 type found struct{ missed, unseen, answered, rows, skipped int }
 
-func (d *Daemon) readRecords(ctx context.Context, p *pbx, g *gap, sources []records.Source) (n found, err error) {
+func (d *Daemon) readRecords(ctx context.Context, p *pbx, g *gap, sources []records.Source, held []heldCall) (n found, err error) {
 	calls := make(map[string]textback.Call)
 	for _, s := range sources {
 		r, readErr := records.Read(ctx, s, g.from.Add(-markLag), g.to.Add(markLag))
@@ -313,7 +319,6 @@ func (d *Daemon) readRecords(ctx context.Context, p *pbx, g *gap, sources []reco
 			}
 		}
 	}
-	held := d.aftermath.waiting(p.name)
 	for _, h := range held {
 		if c, ok := calls[h.call.ID]; ok && !c.Unseen {
 			calls[h.call.ID] = told(h.call, c)
