@@ -86,14 +86,14 @@ func bar(n, most, width int) string {
 
 func (r *Report) groupsText(b *bytes.Buffer) {
 	section(b, "By line")
-	t := table{}
+	t := table{heads: 1}
 	t.row("LINE", "NAME", "MISSED", "TEXTED", "REPLIED", "BOOKED", "OPTED OUT")
 	for _, g := range r.Lines {
 		t.row(lineWord(g.Key), Clean(g.Name), itoa(g.Missed), itoa(g.Texted), with(g.Replied, g.ReplyRate), with(g.Booked, g.BookingRate), with(g.OptedOut, g.OptOutRate))
 	}
 	t.write(b, "llrrrrr")
 	section(b, "By template")
-	t = table{}
+	t = table{heads: 1}
 	t.row("TEMPLATE", "TEXTED", "REPLIED", "BOOKED", "OPTED OUT")
 	row := func(name string, g *Group) {
 		t.row(name, itoa(g.Texted), with(g.Replied, g.ReplyRate), with(g.Booked, g.BookingRate), with(g.OptedOut, g.OptOutRate))
@@ -176,13 +176,15 @@ func (r *Report) hoursText(b *bytes.Buffer) {
 type table struct {
 	rows [][]string
 	gap  int // between columns, 2 unless set
+
+	heads int // rows that are no rows by themselves
 }
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
 // write prints the rows, two spaces in; sides has l or r for each column. Empty columns are left out.
 func (t *table) write(b *bytes.Buffer, sides string) {
-	if len(t.rows) == 0 {
+	if len(t.rows) == t.heads {
 		b.WriteString("  none\n")
 		return
 	}
