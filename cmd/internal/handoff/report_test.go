@@ -1,6 +1,7 @@
 package handoff
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"mime/multipart"
 	"mime/quotedprintable"
 	netmail "net/mail"
+	"os"
 	"strings"
 	"testing"
 )
@@ -91,5 +93,38 @@ func leaves(t *testing.T, kind string, body io.Reader) (all []leaf) {
 			name = word
 		}
 		all = append(all, leaf{p.Header.Get("Content-Type"), name, strings.ReplaceAll(string(b), "\r\n", "\n")})
+	}
+}
+
+func TestAReportWithItsFileGoesThroughARealExim(t *testing.T) {
+	addr, dir, roots := startExim(t)
+	m, err := NewMail(MailOptions{Server: addr, TLS: &tls.Config{RootCAs: roots}, From: "textback@pbx.example", To: []string{"ann@acme.example"},
+		Username: "tb", Password: "topsecret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := New("msg_10", TypeReport, at(), struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := strings.Repeat("<rect x=\"1\" y=\"2\"/>\nFrom here on 北 🎉\n.\n", 2000)
+	d.Subject, d.Lead, d.HTML = "Missed calls", "Missed calls  12", "<pre>Missed calls  12</pre>"
+	d.Files = []File{{Name: "textback-2026-11-16.html", Type: "text/html; charset=utf-8", Data: []byte(page)}}
+	if res, err := m.Send(t.Context(), d); err != nil || !res.Delivered {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	var box []byte
+	waitFor(t, "the mail in the mailbox", func() bool {
+		box, _ = os.ReadFile(dir + "/mail/box") // not there before the first mail
+		return strings.HasSuffix(string(box), "--\n\n")
+	})
+	_, mail, _ := strings.Cut(string(box), "\n")
+	msg, err := netmail.ReadMessage(strings.NewReader(mail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := leaves(t, msg.Header.Get("Content-Type"), msg.Body)
+	if len(parts) != 3 || parts[2].body != page || parts[2].file != d.Files[0].Name || parts[1].body != d.HTML {
+		t.Errorf("%d parts, the file has %d bytes, want %d", len(parts), len(parts[len(parts)-1].body), len(page))
 	}
 }
