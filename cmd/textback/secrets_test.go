@@ -130,16 +130,19 @@ func (s *logServer) serve(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { _, _ = io.Copy(s, c); c.Close() }()
-		}
-	}()
+	go s.accept(l)
 	return l.Addr().String()
+}
+
+// accept keeps what comes on all connections.
+func (s *logServer) accept(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() { _, _ = io.Copy(s, c); c.Close() }()
+	}
 }
 
 func (s *logServer) Write(b []byte) (int, error) {

@@ -240,7 +240,7 @@ func (p *process) stop(sig syscall.Signal) {
 	}
 }
 
-const standBound = 20 * time.Second
+const standBound = 60 * time.Second
 
 // await waits for something that another process does in its own time.
 func await(t *testing.T, what string, ok func() bool) {
