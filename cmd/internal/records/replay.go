@@ -18,7 +18,7 @@ const unreplied = 30 * 24 * time.Hour
 // texts without a reply count as in the worst case. The verdicts are those of the missed calls.
 func Replay(cfg *configs.Config, pbx *configs.PBX, calls []textback.Call) []textback.Verdict {
 	r := &replay{cfg: cfg, pbx: pbx, missed: make(map[person][]time.Time), reached: make(map[person]time.Time),
-		byCaller: make(map[string][]*replayed), answered: make(map[string][]textback.Call)}
+		byCaller: make(map[string][]*replayed), spent: make(map[budget]int), answered: make(map[string][]textback.Call)}
 	type moment struct {
 		at   time.Time
 		call textback.Call
@@ -66,7 +66,8 @@ type replay struct {
 	cfg      *configs.Config
 	pbx      *configs.PBX
 	all      []*replayed
-	claims   []*replayed // those that still stand, in the order of time
+	claims   []*replayed // of the last hour
+	spent    map[budget]int
 	byCaller map[string][]*replayed
 	missed   map[person][]time.Time
 	reached  map[person]time.Time
@@ -94,6 +95,7 @@ func (r *replay) decide(c textback.Call) {
 	}
 	if d.Reason == textback.ReasonText || d.Reason == textback.ReasonShadow {
 		v.claim = true
+		r.spend(v, 1)
 		r.claims = append(r.claims, v)
 		r.byCaller[caller] = append(r.byCaller[caller], v)
 	}
@@ -110,29 +112,19 @@ func (r *replay) history(f *rules.Facts) (h textback.History) {
 		zone = time.UTC
 	}
 	block := textback.Block(caller)
-	for i := len(r.claims) - 1; i >= 0 && now.Sub(r.claims[i].At) < 49*time.Hour; i-- {
-		v := r.claims[i]
-		if !v.claim {
-			continue
-		}
-		lastHour := now.Sub(v.At) < time.Hour
-		if lastHour && block != "" && v.block == block {
+	for len(r.claims) > 0 && now.Sub(r.claims[0].At) >= time.Hour {
+		r.claims = r.claims[1:]
+	}
+	for _, v := range r.claims {
+		if v.claim && block != "" && v.block == block {
 			h.BlockHour++
 		}
-		if lastHour && v.Decision.Line == f.Line.Number {
+		if v.claim && v.Decision.Line == f.Line.Number {
 			h.LineHour++
 		}
-		if v.Decision.Business != f.Line.Business.Key {
-			continue
-		}
-		was, is := v.At.In(zone), now.In(zone)
-		if was.YearDay() == is.YearDay() && was.Year() == is.Year() {
-			h.BusinessDay++
-			if was.Truncate(time.Hour).Equal(is.Truncate(time.Hour)) {
-				h.BusinessHour++
-			}
-		}
 	}
+	hour, day := budgets(now, zone, f.Line.Business.Key)
+	h.BusinessHour, h.BusinessDay = r.spent[hour], r.spent[day]
 	if caller == "" {
 		return h
 	}
@@ -157,6 +149,25 @@ func (r *replay) history(f *rules.Facts) (h textback.History) {
 	return h
 }
 
+// budget is a business's clock hour or day.
+type budget struct{ business, when string }
+
+func budgets(at time.Time, zone *time.Location, business string) (hour, day budget) {
+	at = at.In(zone)
+	return budget{business, at.Format("2006-01-02T15 -0700")}, budget{business, at.Format(time.DateOnly)}
+}
+
+// spend counts a claim in the budgets of its business, or takes it back.
+func (r *replay) spend(v *replayed, n int) {
+	zone := time.UTC
+	if b := r.cfg.Set.Businesses[v.Decision.Business]; b != nil && b.Zone != nil {
+		zone = b.Zone
+	}
+	hour, day := budgets(v.At, zone, v.Decision.Business)
+	r.spent[hour] += n
+	r.spent[day] += n
+}
+
 // reach takes back what waits for a caller who reached a person: a text that was not due yet, or that waited because its
 // caller was on the phone.
 func (r *replay) reach(c textback.Call) {
@@ -175,6 +186,7 @@ func (r *replay) reach(c textback.Call) {
 		waits := !v.Decision.Due.Before(c.Connected) || !c.Begin.After(v.Decision.Due)
 		if v.claim && waits && v.Decision.Business == business && v.Decision.Reason == textback.ReasonText {
 			v.claim = false
+			r.spend(v, -1)
 			v.Was, v.Decision.Reason = v.Decision.Reason, textback.ReasonRecovered
 		}
 	}
