@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -43,7 +45,8 @@ func crash(ctx context.Context, args []string, out io.Writer) error {
 	loadCtx, stopLoad := context.WithCancel(ctx)
 	defer stopLoad()
 	var wg sync.WaitGroup
-	wg.Add(2)
+	wg.Add(3)
+	go func() { defer wg.Done(); r.watchMachine(ctx, loadCtx.Done()) }()
 	go func() { defer wg.Done(); r.calls(loadCtx, *rate, &wg) }()
 	go func() { defer wg.Done(); r.replies(loadCtx) }()
 	began := time.Now()
@@ -61,6 +64,7 @@ func crash(ctx context.Context, args []string, out io.Writer) error {
 			fmt.Fprintf(out, "%d kills, %s\n", i+1, time.Since(began).Round(time.Second))
 		}
 	}
+	r.took = time.Since(began)
 	// The last life ends in peace: what can still be settled is.
 	if err := st.start(ctx); err != nil {
 		return err
@@ -92,7 +96,71 @@ const unlimited = "delay = \"0s\"\nmin_ring = \"0s\"\nper_block_hour = 1000000\n
 type crashRun struct {
 	*stage
 	grace bool
+	took  time.Duration
 	lives []life
+
+	mu     sync.Mutex
+	stalls []stall
+}
+
+// stall is a time in which the machine did nothing for us.
+type stall struct{ from, to time.Time }
+
+// watchMachine syncs a small file beside the state file again and again. Where that takes long, no textback could have
+// stored a verdict, and the second that the promise leaves it is lengthened by as much.
+func (r *crashRun) watchMachine(ctx context.Context, done <-chan struct{}) {
+	f, err := os.Create(filepath.Join(r.dir, "probe"))
+	if err != nil {
+		return // nothing is excused then
+	}
+	defer f.Close()
+	const often, slow = 50 * time.Millisecond, 150 * time.Millisecond
+	for last := time.Now(); wait(ctx, often); {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		if _, err := f.WriteAt([]byte{1}, 0); err != nil {
+			return
+		}
+		if err := f.Sync(); err != nil {
+			return
+		}
+		now := time.Now()
+		if now.Sub(last) > often+slow {
+			r.mu.Lock()
+			r.stalls = append(r.stalls, stall{last, now})
+			r.mu.Unlock()
+		}
+		last = now
+	}
+}
+
+// stalled is how long of a time the machine stood.
+func (r *crashRun) stalled(from, to time.Time) (total time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.stalls {
+		if a, b := later(s.from, from), earlier(s.to, to); b.After(a) {
+			total += b.Sub(a)
+		}
+	}
+	return total
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // live starts a life. One in ten does not wait for its links, so that the kill meets the start itself.
@@ -132,7 +200,7 @@ func (r *crashRun) calls(ctx context.Context, rate float64, wg *sync.WaitGroup) 
 			known = append(known, caller)
 		}
 		wg.Add(1)
-		go func() { defer wg.Done(); _ = r.playOne(ctx, caller, 20) }()
+		go func() { defer wg.Done(); _ = r.playOne(ctx, caller, 10) }()
 	}
 }
 
@@ -184,7 +252,7 @@ func ahead(number string, by int) string {
 // seen tells whether a life took a moment off the wire a second or more before it was killed.
 func (r *crashRun) seen(at time.Time) bool {
 	for _, l := range r.lives {
-		if !at.Before(l.up) && !at.After(l.killed.Add(-time.Second)) {
+		if !at.Before(l.up) && !at.After(l.killed.Add(-time.Second)) && l.killed.Sub(at)-r.stalled(at, l.killed) >= time.Second {
 			return true
 		}
 	}
@@ -212,6 +280,8 @@ func (r *crashRun) judge(ctx context.Context, out io.Writer, doubt int64, named 
 	}
 	fmt.Fprintf(out, "kills                                  %8d\n", len(r.lives)-1)
 	b.print(out)
+	fmt.Fprintf(out, "machine stood still                    %8d times for more than 0.15 s, %s in all (of %s)\n", len(r.stalls),
+		r.stalled(time.Time{}, time.Now()).Round(100*time.Millisecond), r.took.Round(time.Second))
 	fmt.Fprintf(out, "in doubt by `textback status`          %8d, the oldest %d by name\n", doubt, named)
 	if b.Missed == 0 || b.Texted == 0 || b.Stopped == 0 || b.Refused == 0 {
 		b.fault("the load was too small to show anything")

@@ -224,7 +224,7 @@ func (s *scene) play(ctx context.Context, f fault) (err error) {
 	}
 	defer s.close()
 	if !f.manual {
-		if err := errors.Join(s.start(ctx), s.linked(ctx)); err != nil {
+		if err := s.up(ctx); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -195,7 +194,7 @@ func readOnlyAtStart(ctx context.Context, s *scene) error {
 	if err := remount("rw"); err != nil {
 		return err
 	}
-	if err := errors.Join(s.start(ctx), s.linked(ctx)); err != nil {
+	if err := s.up(ctx); err != nil {
 		return err
 	}
 	callers, err := s.miss(ctx, 10)
@@ -211,7 +210,7 @@ func lastLine(said string) string {
 }
 
 func damaged(ctx context.Context, s *scene) error {
-	if err := errors.Join(s.start(ctx), s.linked(ctx)); err != nil {
+	if err := s.up(ctx); err != nil {
 		return err
 	}
 	callers, err := s.miss(ctx, 40)
@@ -279,7 +278,7 @@ func damaged(ctx context.Context, s *scene) error {
 	if err := copyFile(copyOf, s.state()); err != nil {
 		return err
 	}
-	if err := errors.Join(s.start(ctx), s.linked(ctx)); err != nil {
+	if err := s.up(ctx); err != nil {
 		return err
 	}
 	for i, c := range callers {

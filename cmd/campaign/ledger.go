@@ -20,8 +20,8 @@ type audit struct {
 	sure func(at time.Time) bool
 	// grace: texts in doubt may have gone out twice.
 	grace bool
-	// waiting: texts may still be queued.
-	waiting bool
+	// hostile: what was written to us is no conversation, and need not be in a thread.
+	hostile bool
 }
 
 // books are what an audit found.
@@ -57,7 +57,7 @@ func (st *stage) audit(ctx context.Context, a audit) (*books, error) {
 	}
 	defer s.Close()
 	b := &books{Reasons: make(map[string]int), States: make(map[string]int)}
-	if err := errors.Join(st.auditCalls(ctx, s, a, b), st.auditTexts(ctx, s, a, b), st.auditReplies(ctx, s, b)); err != nil {
+	if err := errors.Join(st.auditCalls(ctx, s, a, b), st.auditTexts(ctx, s, a, b), st.auditReplies(ctx, s, a, b)); err != nil {
 		return nil, err
 	}
 	if b.Stats, err = s.Stats(ctx); err != nil {
@@ -139,9 +139,7 @@ func (st *stage) auditTexts(ctx context.Context, s *store.Store, a audit, b *boo
 		case textback.Unknown:
 			f.doubt++
 		case textback.Queued, textback.Submitting:
-			if !a.waiting {
-				b.fault("text %d to %s rests as %s", t.ID, t.To, t.State)
-			}
+			b.fault("text %d to %s rests as %s", t.ID, t.To, t.State)
 		}
 		if t.Resent {
 			f.doubt++
@@ -224,7 +222,10 @@ func (st *stage) stops() map[string]time.Time {
 }
 
 // auditReplies looks for each acknowledged message in the threads.
-func (st *stage) auditReplies(ctx context.Context, s *store.Store, b *books) error {
+func (st *stage) auditReplies(ctx context.Context, s *store.Store, a audit, b *books) error {
+	if a.hostile {
+		return nil
+	}
 	for _, ack := range st.smsc.Acks() {
 		if ack.Receipt || ack.Status != 0 || ack.Body == "STOP" {
 			continue

@@ -5,6 +5,7 @@
 //	go run ./cmd/campaign soak -for 1h -rate 20
 //	go run ./cmd/campaign abuse
 //	go run ./cmd/campaign faults
+//	go run ./cmd/campaign all -short
 //
 // It exits with 0 only if every promise was kept. docs/reliability.md tells the method and the figures of the long runs.
 package main
@@ -29,6 +30,8 @@ func campaigns() []campaign {
 	return []campaign{
 		{"crash", "the daemon is killed at random moments under load and started again", crash},
 		{"faults", "every peer, the disk and the clock fail, one after the other", faults},
+		{"abuse", "hostile calls and messages against the default policy; what left is counted", abuse},
+		{"all", "crash, faults and abuse; -short is what continuous integration runs", all},
 		{"soak", "a steady load with reconnects; memory, goroutines, files and file size are watched", soak},
 	}
 }

@@ -239,11 +239,14 @@ name     = "Acme Plumbing"
 timezone = "America/New_York"
 region   = "US"
 [template]
-open = "{{.Business}}: sorry we missed you! Reply here. Reply STOP to opt out"
+open = "{{.Business}}: sorry we missed you{{with .Name}}, {{.}}{{end}}! Reply here. Reply STOP to opt out"
 [policy]
 %s%s
 %s
 `, s.top, st.state(), st.socket(), st.metrics, ari, secret, esl, secret, smpp, s.smpp, numbers, s.policy, tables)
+	if s.validate {
+		return b.String() // the lines of the recordings are in no numbering plan
+	}
 	for i := range 40 {
 		fmt.Fprintf(&b, "[[line]]\nnumber = \"+155501%02d\"\naliases = [\"55501%02d\", \"155501%02d\"]\nbusiness = \"acme\"\nfrom = \"+15550100\"\n", i, i, i)
 	}
@@ -397,6 +400,16 @@ func (st *stage) verb(ctx context.Context, args ...string) (string, error) {
 	args = append([]string{args[0], "-config", st.config}, args[1:]...)
 	out, err := exec.CommandContext(ctx, st.binary, args...).CombinedOutput()
 	return string(out), err
+}
+
+// up runs textback and waits until its links are up.
+func (st *stage) up(ctx context.Context) error {
+	if err := st.start(ctx); err != nil {
+		return err
+	}
+	bound, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return st.linked(bound)
 }
 
 // linked waits until every link is up.
