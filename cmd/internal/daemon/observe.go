@@ -45,6 +45,9 @@ const settleTime = 400 * time.Millisecond
 // linkEndTime is how long a link may take to end when the daemon stops; what it takes off the wire meanwhile still counts.
 const linkEndTime = time.Second
 
+// backlogGrace is how long the next event of a backlog takes to come at most.
+const backlogGrace = 10 * time.Millisecond
+
 func ptr[T any](v T) *T { return &v }
 
 // changes is the queue between tracking and judging. It grows, because the store may be away for a while and calls must
@@ -130,6 +133,8 @@ func (q *changes) len() int {
 // link has taken off the wire was observed and every call that has ended was given out.
 func (d *Daemon) track(ctx context.Context, p *pbx) {
 	settle := cmp.Or(d.o.Settle, settleTime)
+	// The links stamp Seen with time.Now, whose monotonic reading a set clock does not move: a call must not wait for hours
+	// to be judged because the date was corrected.
 	tracker := textback.NewTracker(textback.TrackerOptions{PBX: p.name, Settle: settle})
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -139,14 +144,14 @@ func (d *Daemon) track(ctx context.Context, p *pbx) {
 		for _, ev := range events {
 			out = append(out, tracker.Observe(ev)...)
 		}
-		return append(out, tracker.Settle(d.now())...)
+		return append(out, tracker.Settle(time.Now())...)
 	}
 	stop := ctx.Done()
 	var ended <-chan struct{}  // the link's end, once observing is to end,
 	var bound <-chan time.Time // and how long it is waited for
 	for {
 		if next, ok := tracker.Next(); ok {
-			timer.Reset(max(next.Sub(d.now()), 0))
+			timer.Reset(max(time.Until(next), 0))
 		} else {
 			timer.Reset(time.Hour)
 		}
@@ -155,15 +160,15 @@ func (d *Daemon) track(ctx context.Context, p *pbx) {
 		case events := <-p.events:
 			out = observe(events)
 		case <-timer.C:
-			out = tracker.Settle(d.now())
+			out = tracker.Settle(time.Now())
 		case <-stop:
 			stop, ended, bound = nil, *p.linkEnd.Load(), time.After(linkEndTime)
 			continue
 		case <-ended:
-			d.give(p, tracker.Settle(d.now().Add(settle))) // what has ended is judged now: there will be no later
+			d.give(p, tracker.Settle(time.Now().Add(settle))) // what has ended is judged now: there will be no later
 			return
 		case <-bound:
-			d.give(p, tracker.Settle(d.now().Add(settle)))
+			d.give(p, tracker.Settle(time.Now().Add(settle)))
 			return
 		}
 		p.stats.Store(ptr(tracker.Stats()))
