@@ -25,7 +25,9 @@ type stray struct {
 // stray remembers a found channel that may be a caller's.
 func (t *Translator) stray(ch *v6.ChannelData, in *textback.LegInfo, created time.Time) {
 	function := contextFunction(ch.Name)
-	if in.Kind != textback.LegPhone || function == "" || !t.isTrunk(ch.Name) || t.latched.get(ch.ID) != nil {
+	// Between two applications a channel shows none, and looks like one that the PBX is about to call.
+	between := in.Kind == textback.LegOutgoing && !in.Outside && ch.State == "Up" && ch.Dialplan.GetAppName() == ""
+	if in.Kind != textback.LegPhone && !between || function == "" || !t.isTrunk(ch.Name) || t.latched.get(ch.ID) != nil {
 		return
 	}
 	s := &stray{info: *in, created: created, function: function, ringing: ch.State == "Ring"}

@@ -23,6 +23,8 @@ func TestACallerFoundInAMenuIsACaller(t *testing.T) {
 			map[string]string{"PJSIP_ENDPOINT(carrier-eu,context)": "from-trunk", dialledFunction: "+15550105"}, textback.LegInbound},
 		{"ringing in a ring group's context", "PJSIP/carrier-eu-0000002a", "Ring", "Dial",
 			map[string]string{"PJSIP_ENDPOINT(carrier-eu,context)": "from-trunk"}, textback.LegInbound},
+		{"between two applications", "PJSIP/carrier-eu-0000002a", "Up", "",
+			map[string]string{"PJSIP_ENDPOINT(carrier-eu,context)": "from-trunk", dialledFunction: "+15550105"}, textback.LegInbound},
 		{"a phone", "PJSIP/100-00000001", "Up", "VoiceMailMain",
 			map[string]string{"PJSIP_ENDPOINT(100,context)": "from-internal", dialledFunction: "*97"}, textback.LegPhone},
 		{"a call that the PBX made itself", "PJSIP/carrier-eu-0000002b", "Up", "Playback",
