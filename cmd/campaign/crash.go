@@ -249,9 +249,15 @@ func ahead(number string, by int) string {
 	return fmt.Sprintf("+1557%07d", n+by)
 }
 
-// seen tells whether a life took a moment off the wire a second or more before it was killed.
-func (r *crashRun) seen(at time.Time) bool {
+// learning is how long textback may take to ask a PBX about the channels that it finds when its link comes up.
+const learning = 500 * time.Millisecond
+
+// seen tells whether a life took the end of a call off the wire a second or more before it was killed.
+func (r *crashRun) seen(began, at time.Time) bool {
 	for _, l := range r.lives {
+		if began.Before(l.up) && at.Before(l.up.Add(learning)) {
+			continue
+		}
 		if !at.Before(l.up) && !at.After(l.killed.Add(-time.Second)) && l.killed.Sub(at)-r.stalled(at, l.killed) >= time.Second {
 			return true
 		}

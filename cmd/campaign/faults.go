@@ -79,7 +79,7 @@ func (s *scene) later(f func()) { s.cleanups = append(s.cleanups, f) }
 // excuse says that ends of calls from one moment to another may have been lost.
 func (s *scene) excuse(from, to time.Time) { s.excused = append(s.excused, [2]time.Time{from, to}) }
 
-func (s *scene) sure(at time.Time) bool {
+func (s *scene) sure(_, at time.Time) bool {
 	for _, x := range s.excused {
 		if !at.Before(x[0]) && !at.After(x[1]) {
 			return false
@@ -328,7 +328,7 @@ func (s *scene) mix(ctx context.Context, n int, rate float64) {
 		if !wait(ctx, time.Duration(float64(time.Second)/rate)) {
 			return
 		}
-		wg.Go(func() { _ = s.playOne(ctx, s.callers.next(), 20) })
+		wg.Go(func() { _ = s.playOne(ctx, s.callers.next(), 10) })
 	}
 }
 

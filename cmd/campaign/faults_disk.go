@@ -113,11 +113,18 @@ func withoutDisk(ctx context.Context, s *scene, breakIt, mendIt func() error) er
 		return ctx.Err()
 	}
 	asked := 0
-	for _, a := range s.smsc.Acks() {
-		if a.Status == 0x64 {
-			asked++
+	bound, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	// What is asked below tells if none ever came.
+	_ = s.await(bound, "a deliver_sm answered with 0x64", func() bool {
+		asked = 0
+		for _, a := range s.smsc.Acks() {
+			if a.Status == 0x64 {
+				asked++
+			}
 		}
-	}
+		return asked > 0
+	})
 	st, err := s.status(ctx)
 	if err != nil {
 		return err

@@ -187,17 +187,19 @@ func (s *scene) ringOne(ctx context.Context, onAsterisk bool, caller string) err
 }
 
 func floods(ctx context.Context, s *scene) error {
-	n := 20_000
+	lasts := 5 * time.Second
 	if !s.short {
-		n = 200_000
+		lasts = 30 * time.Second
 	}
 	done := make(chan struct{})
-	go func() { defer close(done); s.mix(ctx, 100, 20) }()
-	began := time.Now()
-	sent := s.asterisk.Flood(ctx, n)
-	for range n / 1000 {
-		s.freesw.Flood(100, 1000)
-		if !wait(ctx, 20*time.Millisecond) {
+	go func() { defer close(done); s.mix(ctx, 100, 100/lasts.Seconds()) }()
+	// A PBX with twenty calls a second sends some four hundred events a second.
+	began, sent, other := time.Now(), 0, 0
+	for time.Since(began) < lasts {
+		sent += s.asterisk.Flood(ctx, 400)
+		s.freesw.Flood(40, 1000)
+		other += 40
+		if !wait(ctx, 100*time.Millisecond) {
 			return ctx.Err()
 		}
 	}
@@ -211,7 +213,7 @@ func floods(ctx context.Context, s *scene) error {
 		return err
 	}
 	s.saw("%d events of no meaning to Asterisk's client and %d of 1 kB to FreeSWITCH's in %s (%d a second); overflows: %d, lost: %d and %d",
-		sent, n/10, took.Round(100*time.Millisecond), int(float64(sent+n/10)/took.Seconds()), s.logged("overflow"), st.PBXs[0].Lost, st.PBXs[1].Lost)
+		sent, other, took.Round(100*time.Millisecond), int(float64(sent+other)/took.Seconds()), s.logged("overflow"), st.PBXs[0].Lost, st.PBXs[1].Lost)
 	return nil
 }
 

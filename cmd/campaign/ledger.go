@@ -16,8 +16,8 @@ import (
 
 // audit says how the state file is to be held against the ledgers of the peers.
 type audit struct {
-	// sure tells whether textback must have taken a moment off the wire; nil: it must have taken every one.
-	sure func(at time.Time) bool
+	// sure tells whether textback must have taken the end of a call off the wire; nil: it must have taken every one.
+	sure func(began, ended time.Time) bool
 	// grace: texts in doubt may have gone out twice.
 	grace bool
 	// hostile: what was written to us is no conversation, and need not be in a thread.
@@ -91,7 +91,7 @@ func (st *stage) auditCalls(ctx context.Context, s *store.Store, a audit, b *boo
 	}
 	check := func(id, recording string, missed bool, began, ended time.Time) {
 		b.Played++
-		if !missed || ended.IsZero() || a.sure != nil && !a.sure(ended) {
+		if !missed || ended.IsZero() || a.sure != nil && !a.sure(began, ended) {
 			return
 		}
 		b.Missed++
