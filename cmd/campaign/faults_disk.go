@@ -134,7 +134,8 @@ func withoutDisk(ctx context.Context, s *scene, breakIt, mendIt func() error) er
 	s.saw("while nothing can be stored: %d verdicts wait, deliver_sm answered with 0x64 %d times, lines store-failed %d, status: %s",
 		waiting, asked, lines, st.Store.LastError)
 	s.must(waiting > 0 || st.Store.LastError != "", "the fault did not bite")
-	s.must(asked > 0, "no deliver_sm was answered with 0x64")
+	// Small changes may find room on a full disk: pages that are free are used again.
+	s.must(asked > 0 || len(s.stops()) > 0, "no deliver_sm was answered with 0x64, and none was stored")
 	s.must(lines > 0 && lines <= 2, "%d lines store-failed", lines)
 	if err := mendIt(); err != nil {
 		return err
