@@ -54,7 +54,8 @@ func runDaemon(ctx context.Context, e *env, v *verb, args []string) int {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	o := daemon.Options{Config: cfg, Log: log, Version: versionWord(), Reload: hup, Notify: systemd.New(os.Getenv, os.Getpid())}
+	o := daemon.Options{Config: cfg, Log: log, Version: versionWord(), Reload: hup, Notify: systemd.New(os.Getenv, os.Getpid()),
+		LogDropped: func() uint64 { return handler.Stats().Dropped }}
 	o.Load = func() (*configs.Config, error) {
 		next, err := checkedConfig(*path)
 		if err != nil {

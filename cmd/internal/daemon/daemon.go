@@ -39,6 +39,8 @@ type Options struct {
 	Notify  *systemd.Notifier // nil: no service manager
 	Now     func() time.Time  // time.Now unless given
 
+	// LogDropped counts the log lines that were lost, for the metrics; nil: nobody counts.
+	LogDropped func() uint64
 	// Ready, if set, is called once everything is started.
 	Ready func(*Daemon)
 	// DialSMPP and DialPBX replace the dialling of connections (tests).
@@ -99,6 +101,9 @@ func Run(ctx context.Context, o Options) error {
 		d.now = time.Now
 	}
 	d.started = d.now()
+	if o.LogDropped != nil {
+		d.met.Watch("log_dropped_total", "Log lines dropped because the log was slow or away.", func() float64 { return float64(o.LogDropped()) })
+	}
 	return d.run(ctx)
 }
 

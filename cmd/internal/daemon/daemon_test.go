@@ -37,6 +37,9 @@ func TestEveryRecordedCallIsTextedAsItsTruthAsks(t *testing.T) {
 			t.Fatal(err)
 		}
 		renamed := map[string]string{}
+		if pace(name) != 0 {
+			w.quiet()
+		}
 		calls, err := w.asterisk.Play(context.Background(), aritest.Play{Trace: trace, Losses: true, Speed: pace(name), Caller: func(old string) string {
 			if renamed[old] == "" {
 				n++
@@ -61,6 +64,9 @@ func TestEveryRecordedCallIsTextedAsItsTruthAsks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range recordings {
+		if pace(r.Name) != 0 {
+			w.quiet() // what is still on its way when a PBX is killed is lost, as in life
+		}
 		calls, err := w.freesw.Play(context.Background(), r, esltest.PlayOptions{Await: true, Speed: pace(r.Name), Numbers: r.Callers(fmt.Sprintf("+1558%07d", 100*(i+1)))})
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +104,7 @@ func TestEveryRecordedCallIsTextedAsItsTruthAsks(t *testing.T) {
 					name = x.name
 				}
 			}
-			t.Errorf("%s: caller %s got %d texts", name, caller, got)
+			t.Errorf("%s: caller %s got %d texts; the log of these callers:\n%s", name, caller, got, w.log.lines("caller=…"+caller[len(caller)-3:]))
 		}
 	}
 	if len(want) < 70 {

@@ -19,7 +19,7 @@ import (
 
 // keep is the housekeeping: once a minute it looks at what is due.
 func (d *Daemon) keep(ctx context.Context) error {
-	k := &keeper{d: d, pruned: d.started, silent: make(map[string]bool), backedUp: lastBackup(d.conf.Load().cfg.Backup.Dir)}
+	k := &keeper{d: d, silent: make(map[string]bool), backedUp: lastBackup(d.conf.Load().cfg.Backup.Dir)}
 	if _, err := d.day(ctx, d.now(), &k.today); err != nil && ctx.Err() == nil {
 		d.sparingly(slog.LevelError, "store", "store-failed", "what", "counters", "error", err)
 	}
@@ -52,7 +52,10 @@ func (k *keeper) tick(ctx context.Context, cfg *configs.Config, now time.Time) {
 		k.withoutTexts(ctx, now)
 	}
 	k.weekly(ctx, cfg, now)
-	if now.Sub(k.pruned) >= min(6*time.Hour, longer(cfg.Retention)/10) || now.Before(k.pruned) {
+	// Not in the first minutes: a daemon that has just come up has better to do. But a daemon that is restarted every day
+	// must prune, too, so the interval does not count from the start.
+	every := min(6*time.Hour, longer(cfg.Retention)/10)
+	if now.Sub(d.started) >= min(every, 10*time.Minute) && (now.Sub(k.pruned) >= every || now.Before(k.pruned)) {
 		k.pruned = now
 		claims := 30 * 24 * time.Hour
 		for _, l := range cfg.Set.Lines {

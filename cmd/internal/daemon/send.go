@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"textback"
+	"textback/cmd/internal/handoff"
 	"textback/configs"
 	"textback/rules"
 	"textback/smpp"
@@ -35,6 +37,10 @@ func (d *Daemon) trySend(ctx context.Context, t textback.Text, p *place) (wait b
 		t, err = d.store.Expire(ctx, t.ID, "could not be sent in time", now)
 		if err == nil {
 			d.log.Error("text-expired", "text", t.ID, "to", textback.Short(t.To), "business", t.Business, "due", t.Due.Format(time.RFC3339))
+			if ok, more := d.limit.Allow("alarm-expired "+t.Business, now); ok {
+				d.alarm(handoff.Alarm{ID: "text-expired", Business: t.Business,
+					Message: fmt.Sprintf("a text due at %s could not be sent in time, and %d more since the last such alarm", t.Due.Format(time.RFC3339), more)})
+			}
 		}
 		return false, err
 	}

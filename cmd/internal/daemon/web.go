@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"textback"
 	"textback/cmd/internal/handoff"
@@ -137,6 +139,9 @@ func (d *Daemon) booking(ctx context.Context, b web.Booking) error {
 	if b.Business != "" {
 		nb.Businesses = []string{b.Business}
 	}
+	if err := d.movedFrom(ctx, &nb, b.Previous); err != nil {
+		return err
+	}
 	nb.Also = func(r store.BookingResult) []store.Delivery {
 		if r.Duplicate {
 			return nil
@@ -158,6 +163,21 @@ func (d *Daemon) booking(ctx context.Context, b web.Booking) error {
 		return nil
 	}
 	return d.confirmBooking(ctx, cfg, b, result)
+}
+
+// movedFrom gives a booking that replaces another the token and the number of that other, where it brings none of its own.
+func (d *Daemon) movedFrom(ctx context.Context, nb *store.NewBooking, previous string) error {
+	if previous == "" || nb.Booking.Token != "" {
+		return nil
+	}
+	const asFarBack = 365 * 24 * time.Hour
+	return d.store.Bookings(ctx, d.now().Add(-asFarBack), d.now().Add(time.Minute), func(r store.BookingRecord) bool {
+		if r.Booking.ID == previous && r.Booking.Service == nb.Booking.Service {
+			nb.Booking.Token = cmp.Or(r.Booking.Token, nb.Booking.Token)
+			nb.Phone = cmp.Or(nb.Phone, r.Caller)
+		}
+		return true
+	})
 }
 
 func (d *Daemon) confirmBooking(ctx context.Context, cfg *configs.Config, b web.Booking, r store.BookingResult) error {

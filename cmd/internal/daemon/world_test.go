@@ -266,6 +266,35 @@ func (l *logBook) tail() string {
 	return string(b[max(0, len(b)-6000):])
 }
 
+// quiet waits until the daemon has caught up with its PBXs.
+func (w *world) quiet() {
+	w.t.Helper()
+	events, since := uint64(0), time.Now()
+	w.await("quiet", func() bool {
+		now := uint64(0)
+		for _, p := range w.status().PBXs {
+			now += p.Events
+		}
+		if now != events {
+			events, since = now, time.Now()
+		}
+		return time.Since(since) > 300*time.Millisecond
+	})
+}
+
+// lines are the lines that hold something.
+func (l *logBook) lines(what string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found strings.Builder
+	for line := range strings.Lines(l.buf.String()) {
+		if strings.Contains(line, what) {
+			found.WriteString(line)
+		}
+	}
+	return found.String()
+}
+
 // newLog logs into a book.
 func newLog(b *logBook) *slog.Logger {
 	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
