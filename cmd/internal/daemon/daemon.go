@@ -78,6 +78,7 @@ type Daemon struct {
 	// subscribers are signalled after each new configuration.
 	subscribers []chan struct{}
 
+	settled  chan struct{}     // closed when every call that has ended has its verdict, at the end
 	dealt    map[string]uint64 // texts by template, since the start
 	breakers breakers
 	staff    staffLog
@@ -96,7 +97,7 @@ type running struct {
 func Run(ctx context.Context, o Options) error {
 	d := &Daemon{o: o, log: o.Log, now: o.Now, live: newLiveCalls(), kick: make(chan struct{}, 1),
 		pbxs: make(map[string]*pbx), links: make(map[string]*smsc),
-		dealt: make(map[string]uint64), met: newMeters(o.Version)}
+		dealt: make(map[string]uint64), settled: make(chan struct{}), met: newMeters(o.Version)}
 	if d.now == nil {
 		d.now = time.Now
 	}

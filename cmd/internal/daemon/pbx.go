@@ -125,6 +125,7 @@ func (d *Daemon) pbxsDone() {
 	}
 	d.mu.Unlock()
 	wg.Wait()
+	<-d.settled // calls that waited for records are judged after those
 }
 
 func (d *Daemon) newSource(p *pbx, conf *configs.PBX) (source, error) {

@@ -137,6 +137,7 @@ func (d *Daemon) reconcile(ctx context.Context) error {
 		select {
 		case <-d.ctx.Done():
 			d.lastMarks(ctx, states)
+			close(d.settled)
 			<-ctx.Done()
 			return nil
 		case <-time.After(reconcileTick):
