@@ -2,7 +2,6 @@ package ari
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 
@@ -262,7 +261,7 @@ func (t *Translator) info(ch *v6.ChannelData, found bool) *textback.LegInfo {
 	if in.Kind != textback.LegUnknown {
 		return in
 	}
-	fromOutside := matches(t.o.Inbound, ch.Dialplan.GetContext()) && t.isTrunk(ch.Name)
+	fromOutside := textback.MatchAny(t.o.Inbound, ch.Dialplan.GetContext()) && t.isTrunk(ch.Name)
 	var opened bool // by the far end
 	switch ch.State {
 	case "Ring", "Pre-ring":
@@ -299,7 +298,7 @@ func (t *Translator) isTrunk(name string) bool {
 	if i := strings.LastIndexByte(name, '-'); i > 0 {
 		endpoint = name[:i]
 	}
-	return matches(t.o.Trunks, name) || matches(t.o.Trunks, endpoint)
+	return textback.MatchAny(t.o.Trunks, name) || textback.MatchAny(t.o.Trunks, endpoint)
 }
 
 // helper tells Local channels and those behind which nobody sits.
@@ -463,33 +462,4 @@ func (t *Translator) varset(m *Message, e *v6.ChannelVarset) []textback.Event {
 		return []textback.Event{f}
 	}
 	return nil
-}
-
-func matches(patterns []string, s string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return match(p, s) })
-}
-
-// match tells whether s is what a pattern stands for; * is any letters, ? any one.
-func match(pattern, s string) bool {
-	star, back := -1, 0
-	p, i := 0, 0
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, back = p, i
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case star >= 0:
-			back++
-			p, i = star+1, back
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }

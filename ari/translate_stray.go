@@ -64,7 +64,7 @@ func (t *Translator) settle(m *Message) []textback.Event {
 	}
 	delete(t.strays, m.Channel)
 	dialled := m.Values[dialledFunction]
-	if !matches(t.o.Inbound, m.Values[s.function]) || !s.ringing && dialled == "" {
+	if !textback.MatchAny(t.o.Inbound, m.Values[s.function]) || !s.ringing && dialled == "" {
 		return nil
 	}
 	in := s.info

@@ -273,7 +273,7 @@ func (t *Translator) info(h head, found bool) *textback.LegInfo {
 		}
 		return in
 	}
-	arrived := matches(t.o.Inbound, h["Caller-Context"])
+	arrived := textback.MatchAny(t.o.Inbound, h["Caller-Context"])
 	if found && !arrived && h.v("transfer_source") != "" {
 		// It was moved on, and its context with it. No phone's leg goes without a user.
 		arrived = h.v("user_name") == "" && h.v("sip_auth_username") == ""
@@ -351,7 +351,7 @@ func (t *Translator) isTrunk(h head, inbound bool) bool {
 	if profile := h.v("sofia_profile_name"); profile != "" {
 		names = append(names, profile, "sofia/"+profile)
 	}
-	return slices.ContainsFunc(names, func(name string) bool { return matches(t.o.Trunks, name) })
+	return slices.ContainsFunc(names, func(name string) bool { return textback.MatchAny(t.o.Trunks, name) })
 }
 
 // helper tells loopback legs and those behind which nobody sits.
@@ -415,33 +415,4 @@ func (t *Translator) relations(m *Message, h head) []textback.Event {
 		dialled(h.v("originator"), textback.StageDial)
 	}
 	return out
-}
-
-func matches(patterns []string, s string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return match(p, s) })
-}
-
-// match tells whether s is what a pattern stands for; * is any letters, ? any one.
-func match(pattern, s string) bool {
-	star, back := -1, 0
-	p, i := 0, 0
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, back = p, i
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case star >= 0:
-			back++
-			p, i = star+1, back
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }

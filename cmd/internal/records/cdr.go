@@ -145,7 +145,7 @@ func (x *cdrIndex) outer(own []*cdr) bool {
 	return slices.ContainsFunc(own, func(r *cdr) bool {
 		// FreePBX notes the number that was dialled in did, and moves the call out of the context in which it arrived.
 		// Where the trunks are named, a call that begins on one comes from outside.
-		return matches(x.s.Inbound, r.context) || r.did != "" || len(x.s.Trunks) > 0
+		return textback.MatchAny(x.s.Inbound, r.context) || r.did != "" || len(x.s.Trunks) > 0
 	})
 }
 

@@ -107,9 +107,9 @@ func (r *leg) outer(s *Source) bool {
 	case "outbound", "local":
 		return false
 	case "inbound":
-		return r.complete && matches(s.Inbound, r.context) || !r.complete
+		return r.complete && textback.MatchAny(s.Inbound, r.context) || !r.complete
 	default:
-		return matches(s.Inbound, r.context)
+		return textback.MatchAny(s.Inbound, r.context)
 	}
 }
 

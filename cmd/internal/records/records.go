@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -161,20 +160,11 @@ func (c *collector) judge() []textback.Call {
 
 // inbound tells whether a leg comes from outside.
 func (s *Source) inbound(contextName, channel string) bool {
-	return matches(s.Inbound, contextName) && s.fromTrunk(channel)
+	return textback.MatchAny(s.Inbound, contextName) && s.fromTrunk(channel)
 }
 
 func (s *Source) fromTrunk(channel string) bool {
-	return len(s.Trunks) == 0 || channel == "" || matches(s.Trunks, endpoint(channel)) || matches(s.Trunks, channel)
-}
-
-func matches(patterns []string, name string) bool {
-	for _, p := range patterns {
-		if ok, err := path.Match(p, name); err == nil && ok && name != "" {
-			return true
-		}
-	}
-	return false
+	return len(s.Trunks) == 0 || channel == "" || textback.MatchAny(s.Trunks, endpoint(channel)) || textback.MatchAny(s.Trunks, channel)
 }
 
 // endpoint is an Asterisk channel's name without its number: PJSIP/carrier-0000002a is PJSIP/carrier.
