@@ -33,8 +33,16 @@ type live struct {
 	statuses []Status
 }
 
-func labOptions() Options {
-	return Options{URL: aritest.LabURL, Username: aritest.LabReader, Password: aritest.LabReaderPassword, App: "textback-lab"}
+// labOptions are a link of the test's own: an application whose link ends in the moment in which another of its name begins takes
+// that one's registration along, which the link mends, but not every test is about that.
+func labOptions(t *testing.T) Options {
+	return Options{URL: aritest.LabURL, Username: aritest.LabReader, Password: aritest.LabReaderPassword,
+		App: "lab-" + strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+				return r
+			}
+			return '-'
+		}, t.Name())}
 }
 
 func connectLab(t *testing.T, o Options) *live {
@@ -110,7 +118,7 @@ func (l *live) has(k StatusKind) func() bool {
 
 func TestLabAReadOnlyUserSeesACallAndItsVariables(t *testing.T) {
 	real := lab(t)
-	o := labOptions()
+	o := labOptions(t)
 	o.Types = []string{"ChannelCreated", "ChannelDestroyed", "ChannelHangupRequest", "Dial", "ChannelVarset"}
 	o.Variable = func(name string) bool { return name == "DIALSTATUS" }
 	o.Lookups = func(m Message) []Lookup {
@@ -160,7 +168,7 @@ func TestLabAReadOnlyUserSeesACallAndItsVariables(t *testing.T) {
 
 func TestLabAUserWhoMayWriteGetsOnlyTheWantedTypes(t *testing.T) {
 	real := lab(t)
-	o := labOptions()
+	o := labOptions(t)
 	o.Username, o.Password = aritest.LabUser, aritest.LabPassword
 	o.Types = []string{"ChannelCreated", "ChannelDestroyed"}
 	o.Counters = new(Counters)
@@ -178,7 +186,7 @@ func TestLabAUserWhoMayWriteGetsOnlyTheWantedTypes(t *testing.T) {
 
 func TestLabAWrongPasswordIsAClearError(t *testing.T) {
 	lab(t)
-	o := labOptions()
+	o := labOptions(t)
 	o.Password = "wrong-secret"
 	l := connectLab(t, o)
 	l.wait(t, "word about the credentials", l.has(StatusCredentials))
@@ -191,7 +199,7 @@ func TestLabAWrongPasswordIsAClearError(t *testing.T) {
 
 func TestLabALiveCallIsReadBack(t *testing.T) {
 	real := lab(t)
-	watcher := connectLab(t, labOptions())
+	watcher := connectLab(t, labOptions(t))
 	done := make(chan error, 1)
 	go func() {
 		_, err := real.Call(t.Context(), "01")
@@ -205,7 +213,7 @@ func TestLabALiveCallIsReadBack(t *testing.T) {
 		}
 		return false
 	})
-	o := labOptions()
+	o := labOptions(t)
 	o.App = "textback-late"
 	late := connectLab(t, o)
 	late.wait(t, "up", func() bool { return late.count(MessageUp) == 1 })
@@ -237,7 +245,7 @@ func TestLabALiveCallIsReadBack(t *testing.T) {
 
 func TestLabAKilledPBXIsRecognisedAsRestarted(t *testing.T) {
 	real := lab(t)
-	l := connectLab(t, labOptions())
+	l := connectLab(t, labOptions(t))
 	l.wait(t, "up", func() bool { return l.count(MessageUp) == 1 })
 	if err := real.Kill(t.Context()); err != nil {
 		t.Fatal(err)
@@ -256,15 +264,15 @@ func TestLabAKilledPBXIsRecognisedAsRestarted(t *testing.T) {
 
 func TestLabASecondProgramOfTheSameNameIsToldOf(t *testing.T) {
 	lab(t)
-	first := connectLab(t, labOptions())
+	first := connectLab(t, labOptions(t))
 	first.wait(t, "up", func() bool { return first.count(MessageUp) == 1 })
-	connectLab(t, labOptions())
+	connectLab(t, labOptions(t))
 	first.wait(t, "word about the other", first.has(StatusReplaced))
 }
 
 func TestLabACallBackIsOriginated(t *testing.T) {
 	lab(t)
-	o := labOptions()
+	o := labOptions(t)
 	req := OriginateRequest{Endpoint: "Local/+15550119@from-trunk", Extension: "15557770144", Context: "outbound",
 		CallerID: "Call back <+12025550123>", Timeout: 5 * time.Second, Variables: map[string]string{"TEXTBACK_THREAD": "7"}}
 	_, err := Originate(t.Context(), o, req)
@@ -300,7 +308,7 @@ func TestLabASilentPBXIsNoticedAndNotTakenForARestartedOne(t *testing.T) {
 		fault, mend func(context.Context) error
 	}{{"frozen", real.Freeze, real.Thaw}, {"packets dropped", real.Cut, real.Mend}} {
 		t.Run(tc.name, func(t *testing.T) {
-			o := labOptions()
+			o := labOptions(t)
 			o.Ping, o.Idle, o.HandshakeTimeout, o.RequestTimeout = time.Second, 3*time.Second, 3*time.Second, 3*time.Second
 			l := connectLab(t, o)
 			l.wait(t, "up", func() bool { return l.count(MessageUp) == 1 })

@@ -62,7 +62,6 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // common are the flags of every campaign.
 type common struct {
 	binary string
-	keep   bool
 	log    string
 }
 

@@ -144,7 +144,7 @@ func (d *Daemon) track(ctx context.Context, p *pbx) {
 		for _, ev := range events {
 			out = append(out, tracker.Observe(ev)...)
 		}
-		return append(out, tracker.Settle(time.Now())...)
+		return out
 	}
 	stop := ctx.Done()
 	var ended <-chan struct{}  // the link's end, once observing is to end,
@@ -160,7 +160,13 @@ func (d *Daemon) track(ctx context.Context, p *pbx) {
 		case events := <-p.events:
 			out = observe(events)
 		case <-timer.C:
-			out = tracker.Settle(time.Now())
+			// A call must not be judged while events wait that came before: with a backlog the next one is here at once.
+			select {
+			case events := <-p.events:
+				out = observe(events)
+			case <-time.After(backlogGrace):
+				out = tracker.Settle(time.Now())
+			}
 		case <-stop:
 			stop, ended, bound = nil, *p.linkEnd.Load(), time.After(linkEndTime)
 			continue
