@@ -506,24 +506,6 @@ func (s *Store) OpenThread(ctx context.Context, caller, business string) (textba
 	return s.readThread(ctx, "the open thread", func(w *work) (*threadRecord, bool) { return w.openThread(caller, business) })
 }
 
-// Facts returns a thread with what the limits on automatic answers need. LastIncoming is its last reply.
-func (s *Store) Facts(ctx context.Context, threadID uint64, at time.Time) (f ThreadFacts, err error) {
-	err = s.view(ctx, at, func(w *work) error {
-		r, ok := w.thread(threadID)
-		if !ok {
-			return cmpErr(w.err, ErrNotFound)
-		}
-		f = w.threadFacts(r)
-		f.LastIncoming = r.Incoming
-		f.OptedOut = w.optedOut(r.T.Caller, r.T.Business)
-		return nil
-	})
-	if err != nil {
-		return f, fmt.Errorf("read thread %d: %w", threadID, err)
-	}
-	return f, nil
-}
-
 // Threads lists threads without their messages, newest first.
 func (s *Store) Threads(ctx context.Context, f ThreadFilter) (all []textback.Thread, err error) {
 	if f.Limit <= 0 {

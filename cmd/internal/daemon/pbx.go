@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +28,6 @@ type linkState struct {
 type callback struct {
 	endpoint, context, dial, callerID string
 	timeout                           time.Duration
-	variables                         map[string]string
 }
 
 // startPBXs ends the links of PBXs that are gone or changed, and starts the new ones. A changed PBX keeps its tracker.
@@ -115,16 +114,18 @@ func (d *Daemon) startLink(p *pbx, conf *configs.PBX) {
 	}()
 }
 
+// allPBXs are the PBXs that there are now, those that a reload has removed included.
+func (d *Daemon) allPBXs() []*pbx {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Values(d.pbxs))
+}
+
 // pbxsDone waits until every call that ended before the stop has its verdict.
 func (d *Daemon) pbxsDone() {
-	d.mu.Lock()
-	var wg sync.WaitGroup
-	for _, p := range d.pbxs {
-		wg.Add(1)
-		go func() { defer wg.Done(); <-p.done }()
+	for _, p := range d.allPBXs() {
+		<-p.done
 	}
-	d.mu.Unlock()
-	wg.Wait()
 	<-d.settled // calls that waited for records are judged after those
 }
 
@@ -191,7 +192,7 @@ func (a *asterisk) state() linkState {
 
 func (a *asterisk) callBack(ctx context.Context, c callback) error {
 	_, err := ari.Originate(ctx, a.opts, ari.OriginateRequest{Endpoint: c.endpoint, Extension: c.dial, Context: c.context,
-		CallerID: c.callerID, Timeout: c.timeout, Variables: c.variables})
+		CallerID: c.callerID, Timeout: c.timeout})
 	return err
 }
 
@@ -248,7 +249,7 @@ func (f *freeSWITCH) state() linkState {
 
 func (f *freeSWITCH) callBack(ctx context.Context, c callback) error {
 	_, err := f.link.Originate(ctx, esl.Call{Ring: c.endpoint, Then: c.dial, Context: c.context, CallerNumber: c.callerID,
-		Timeout: c.timeout, Variables: c.variables})
+		Timeout: c.timeout})
 	return err
 }
 

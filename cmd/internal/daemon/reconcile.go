@@ -142,13 +142,7 @@ func (d *Daemon) reconcile(ctx context.Context) error {
 			return nil
 		case <-time.After(reconcileTick):
 		}
-		d.mu.Lock()
-		pbxs := make([]*pbx, 0, len(d.pbxs))
-		for _, p := range d.pbxs {
-			pbxs = append(pbxs, p)
-		}
-		d.mu.Unlock()
-		for _, p := range pbxs {
+		for _, p := range d.allPBXs() {
 			st := states[p.name]
 			if st == nil {
 				st = &reconciliation{}
@@ -242,13 +236,7 @@ func (d *Daemon) mark(ctx context.Context, pbx string, at time.Time) {
 // lastMarks is the end: calls that wait get their verdicts, and the next start reads from here on.
 func (d *Daemon) lastMarks(ctx context.Context, states map[string]*reconciliation) {
 	at := d.now()
-	d.mu.Lock()
-	pbxs := make([]*pbx, 0, len(d.pbxs))
-	for _, p := range d.pbxs {
-		pbxs = append(pbxs, p)
-	}
-	d.mu.Unlock()
-	for _, p := range pbxs {
+	for _, p := range d.allPBXs() {
 		select {
 		case <-p.done:
 		case <-ctx.Done():

@@ -99,10 +99,16 @@ func (d *Daemon) optedOutSince(ctx context.Context, cfg *configs.Config, t textb
 	if err != nil || !out {
 		return false, err
 	}
-	if _, err = d.store.Cancel(ctx, t.ID, "opted out", now); err == nil {
-		d.log.Info("text-cancelled", "text", t.ID, "call", t.CallID, "to", textback.Short(t.To), "reason", "opted-out", "detail", "opted out meanwhile")
+	return true, d.takeBack(ctx, t, "opted out", textback.ReasonOptedOut, "opted out meanwhile", now)
+}
+
+// takeBack cancels a text that is not to leave any more; note is what the record says.
+func (d *Daemon) takeBack(ctx context.Context, t textback.Text, note string, reason textback.Reason, detail string, now time.Time) error {
+	_, err := d.store.Cancel(ctx, t.ID, note, now)
+	if err == nil {
+		d.log.Info("text-cancelled", "text", t.ID, "call", t.CallID, "to", textback.Short(t.To), "reason", reason.String(), "detail", detail)
 	}
-	return true, err
+	return err
 }
 
 // fail ends a text for good.
@@ -148,10 +154,7 @@ func (d *Daemon) recheck(ctx context.Context, cfg *configs.Config, t textback.Te
 	dec := cfg.Set.Recheck(f, t)
 	switch {
 	case dec.Reason != textback.ReasonText:
-		if t, err = d.store.Cancel(ctx, t.ID, dec.Reason.String()+": "+dec.Detail, now); err == nil {
-			d.log.Info("text-cancelled", "text", t.ID, "call", t.CallID, "to", textback.Short(t.To), "reason", dec.Reason.String(), "detail", dec.Detail)
-		}
-		return checked{}, err
+		return checked{}, d.takeBack(ctx, t, dec.Reason.String()+": "+dec.Detail, dec.Reason, dec.Detail, now)
 	case dec.Due.After(now):
 		t, err = d.store.Defer(ctx, store.Deferral{ID: t.ID, Until: dec.Due, Held: dec.Held, Expires: dec.Expires, Note: dec.Detail}, now)
 		if err == nil {

@@ -30,11 +30,6 @@ func midnight(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
 }
 
-// LastDays is the default period: n days of the calendar, the last of them today, up to now.
-func LastDays(n int, now time.Time, zone *time.Location) Period {
-	return Period{midnight(now.In(zone)).AddDate(0, 0, 1-n), now}
-}
-
 // WeekBefore is the period of a weekly report: the seven whole days before the day on which it is made.
 func WeekBefore(made time.Time, zone *time.Location) Period {
 	end := midnight(made.In(zone))
