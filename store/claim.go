@@ -11,6 +11,13 @@ import (
 // unrepliedWithin is how far back History looks for texts without an answer and for permanent failures.
 const unrepliedWithin = 30 * 24 * time.Hour
 
+// recallLeast is how many texts to a caller, of one business, are remembered at least, however few the guards ask for.
+const recallLeast = 16
+
+// rateSlot is the precision of the hourly limits: texts are counted in slots of it, and a slot counts until all of it is
+// older than the hour. A flood makes few entries so.
+const rateSlot = 10 * time.Second
+
 // scanMost bounds what one history reads of a caller, block or line: limits are far below, floods are far above.
 const scanMost = 5000
 
@@ -52,12 +59,15 @@ const (
 	rateDay   = 'd'
 )
 
+// shadowSlot ends the key of a slot, or of a budget, that counts what would have been sent.
+var shadowSlot = []byte("shadow")
+
 func rateKey(kind byte, name string) key { return key(nil).byt(kind).str(name) }
 
-func budgetKey(kind byte, shadow bool, from time.Time, business string) []byte {
+func budgetKey(kind byte, shadow bool, from time.Time, business string) key {
 	k := key(nil).byt(kind).time(from).str(business)
 	if shadow {
-		k = k.byt(1)
+		k = k.raw(shadowSlot)
 	}
 	return k
 }
@@ -124,19 +134,37 @@ func (w *work) countFrom(t table, prefix key, from time.Time) (n int) {
 	return n
 }
 
-// rate counts the claims of a block or line since a time.
+// rate counts the claims of a block or line since a time, with the whole slot that the time lies in.
 func (w *work) rate(kind byte, name string, since time.Time, shadow bool) (n int) {
 	if name == "" {
 		return 0
 	}
 	prefix := rateKey(kind, name)
-	w.walk(tRate, key(bytes.Clone(prefix)).time(since), after(prefix), false, func(_, v []byte) bool {
-		if len(v) == 0 || shadow {
-			n++
+	w.walk(tRate, key(bytes.Clone(prefix)).time(since.Truncate(rateSlot)), after(prefix), false, func(k, v []byte) bool {
+		if shadow || !bytes.HasSuffix(k, shadowSlot) {
+			n += int(number(v))
 		}
-		return n < scanMost
+		return true
 	})
 	return n
+}
+
+// addRate counts a claim of a block or line, or takes it back.
+func (w *work) addRate(kind byte, name string, c claim, n int64) {
+	k := rateKey(kind, name).time(c.Taken.Truncate(rateSlot))
+	if c.Shadow {
+		k = k.raw(shadowSlot)
+	}
+	w.use(k, n)
+}
+
+// use changes what a slot, hour or day has used up; nothing is kept of one in which nothing was.
+func (w *work) use(k key, n int64) {
+	if now := int64(number(w.get(tRate, k))) + n; now > 0 {
+		w.put(tRate, k, key(nil).num(uint64(now)))
+	} else {
+		w.del(tRate, k)
+	}
 }
 
 func (w *work) budget(kind byte, from time.Time, k Keys) int {
@@ -156,14 +184,33 @@ func (w *work) claim(id uint64, v textback.Verdict, k Keys, shadow bool) {
 		c.At = w.at
 	}
 	c.Hour, c.Day = hourAndDay(w.at, k.Zone)
-	var mark []byte
-	if shadow {
-		mark = []byte{1}
-	}
-	w.put(tRate, rateKey(rateBlock, c.Block).time(c.Taken).num(id), mark)
-	w.put(tRate, rateKey(rateLine, c.Line).time(c.Taken).num(id), mark)
-	w.addBudget(c, 1)
+	w.count(c, 1)
 	w.save(tClaims, claimKey(c.Caller, c.Business, id), c)
+	w.forgetClaims(c, min(max(k.Recall, recallLeast), scanMost))
+}
+
+// forgetClaims drops the oldest claims on a caller beyond the newest few, which are all that a guard asks for. One
+// whose text has not left stays: it may have to be given back.
+func (w *work) forgetClaims(of claim, keep int) {
+	var old [][]byte
+	n := 0
+	w.back(tClaims, key(nil).str(of.Caller).str(of.Business), func(k, v []byte) bool {
+		var c claim
+		if err := decode(v, &c); err != nil {
+			w.fail("decode a record of", tClaims, err)
+			return false
+		}
+		if c.Shadow != of.Shadow {
+			return true
+		}
+		if n++; n > keep && (c.Submitted || c.Shadow) {
+			old = append(old, bytes.Clone(k))
+		}
+		return true
+	})
+	for _, k := range old {
+		w.del(tClaims, k)
+	}
 }
 
 // giveBack takes a claim back, with everything that it counted for.
@@ -174,22 +221,15 @@ func (w *work) giveBack(t textback.Text) {
 		return
 	}
 	w.del(tClaims, k)
-	w.del(tRate, rateKey(rateBlock, c.Block).time(c.Taken).num(c.ID))
-	w.del(tRate, rateKey(rateLine, c.Line).time(c.Taken).num(c.ID))
-	w.addBudget(c, -1)
+	w.count(c, -1)
 }
 
-func (w *work) addBudget(c claim, n int64) {
-	for _, b := range [][]byte{
-		budgetKey(rateHour, c.Shadow, c.Hour, c.Business),
-		budgetKey(rateDay, c.Shadow, c.Day, c.Business),
-	} {
-		if now := int64(number(w.get(tRate, b))) + n; now > 0 {
-			w.put(tRate, b, key(nil).num(uint64(now)))
-		} else {
-			w.del(tRate, b)
-		}
-	}
+// count adds a claim to the limits and budgets that it counts for, or takes it off.
+func (w *work) count(c claim, n int64) {
+	w.addRate(rateBlock, c.Block, c, n)
+	w.addRate(rateLine, c.Line, c, n)
+	w.use(budgetKey(rateHour, c.Shadow, c.Hour, c.Business), n)
+	w.use(budgetKey(rateDay, c.Shadow, c.Day, c.Business), n)
 }
 
 // moveClaim lets a text's claim count from another time.

@@ -25,6 +25,7 @@ type Keys struct {
 	Zone         *time.Location // for the business's clock hour and day; nil is UTC
 	RepeatWithin time.Duration
 	InThread     time.Duration
+	Recall       int      // the newest texts to the caller that the guards count; older ones may be forgotten
 	SharedWith   []string // other businesses that text from the same sender: their opt-outs count
 	Shadow       bool     // shadow mode: claims and counters of shadow verdicts are read too
 

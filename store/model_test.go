@@ -94,7 +94,7 @@ func (m *model) history(caller, business string, at time.Time) (h textback.Histo
 		if t.business == business && t.claimed.Truncate(time.Hour).Equal(at.Truncate(time.Hour)) {
 			h.BusinessHour++
 		}
-		if at.Sub(t.claimed) <= time.Hour {
+		if t.claimed.Truncate(rateSlot).Add(rateSlot).After(at.Add(-time.Hour)) {
 			h.LineHour++
 			h.BlockHour++
 		}

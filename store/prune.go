@@ -22,7 +22,7 @@ type Pruned struct{ Calls, Texts, Threads, Claims, Incoming, Receipts, Other int
 const (
 	keepSeen   = 24 * time.Hour     // fingerprints of incoming messages
 	keepEarly  = 24 * time.Hour     // receipts that matched nothing
-	keepRate   = 2 * time.Hour      // entries of the hourly limits
+	keepRate   = 2 * time.Hour      // slots of the hourly limits
 	keepBudget = 3 * 24 * time.Hour // hourly and daily budgets
 )
 
@@ -211,9 +211,13 @@ func pruneSeen(w *work, k []byte) bool { w.del(tSeen, k[8:]); return true }
 
 func pruneEarly(w *work, k []byte) bool { w.dropEarly(tail(k)); return true }
 
-// oldRate tells whether an entry of a block's or line's hour is past.
+// oldRate tells whether a slot of a block's or line's hour is past.
 func oldRate(k []byte, before time.Time) bool {
-	return (k[0] == rateBlock || k[0] == rateLine) && moment(number(k[len(k)-16:len(k)-8])).Before(before)
+	if k[0] != rateBlock && k[0] != rateLine {
+		return false
+	}
+	_, rest := field(k[1:])
+	return len(rest) < 8 || moment(number(rest[:8])).Before(before)
 }
 
 func timeInMissed(k []byte) time.Time {

@@ -334,6 +334,7 @@ func (d *Daemon) keys(cfg *configs.Config, f rules.Facts) store.Keys {
 	b := f.Line.Business
 	k.Business, k.Line, k.Zone = b.Key, f.Line.Number, b.Zone
 	k.RepeatWithin, k.InThread = f.Line.Policy.RepeatWithin, f.Line.Policy.InThread
+	k.Recall = f.Line.Policy.MaxUnreplied
 	k.SharedWith = cfg.Set.SharedWith(b.Key)
 	k.Shadow = f.Line.Policy.Shadow
 	return k
