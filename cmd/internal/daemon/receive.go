@@ -1,10 +1,8 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -216,7 +214,7 @@ func (d *Daemon) optOut(ctx context.Context, c *correspondence) error {
 	change := store.OptChange{Number: c.reply.From, Businesses: c.all, Source: store.SourceSMS, Line: c.reply.To,
 		Wording: c.reply.Body, Incoming: c.incoming}
 	if c.line != nil && c.line.Policy.Confirm {
-		change.Confirm = d.automatic(c, textback.ConfirmationText, optOutWords(c.language(), c.line.Business.Name))
+		change.Confirm = d.automatic(c, textback.ConfirmationText, rules.OptOutAnswer(c.language(), c.line.Business.Name))
 	}
 	change.Also = d.optDeliveries(c.cfg, "opt-out", c.all, change)
 	if !c.intent.Exact && c.line != nil {
@@ -241,7 +239,7 @@ func (d *Daemon) optIn(ctx context.Context, c *correspondence) error {
 	change := store.OptChange{Number: c.reply.From, Businesses: c.all, Source: store.SourceSMS, Line: c.reply.To,
 		Wording: c.reply.Body, Incoming: c.incoming}
 	if c.line != nil && c.line.Policy.Confirm {
-		change.Confirm = d.automatic(c, textback.ConfirmationText, optInWords(c.language(), c.line.Business.Name))
+		change.Confirm = d.automatic(c, textback.ConfirmationText, rules.OptInAnswer(c.language(), c.line.Business.Name))
 	}
 	change.Also = d.optDeliveries(c.cfg, "opt-in", c.all, change)
 	result, err := d.store.OptIn(ctx, change, d.now())
@@ -271,9 +269,7 @@ func (d *Daemon) help(ctx context.Context, c *correspondence) error {
 	if given >= max(c.line.Policy.MaxAutomatic, 1) {
 		return d.store.Handled(ctx, c.incoming, d.now())
 	}
-	b := c.line.Business
-	body := cmp.Or(b.Help, fmt.Sprintf("%s: you called us and we missed your call. Call %s. Reply STOP to opt out.", b.Name, c.line.Number))
-	t, err := d.store.QueueText(ctx, store.NewText{Text: *d.automatic(c, textback.HelpText, body), Incoming: c.incoming}, d.now())
+	t, err := d.store.QueueText(ctx, store.NewText{Text: *d.automatic(c, textback.HelpText, c.line.HelpAnswer()), Incoming: c.incoming}, d.now())
 	if err != nil || t.ID == 0 { // 0: it was dealt with before
 		return err
 	}
@@ -359,30 +355,4 @@ func (c *correspondence) language() string {
 		return ""
 	}
 	return c.cfg.Languages[c.line.Business.Key]
-}
-
-func optOutWords(language, business string) string {
-	switch language, _, _ := strings.Cut(language, "-"); language {
-	case "fr":
-		return business + " : vous êtes désinscrit et ne recevrez plus de SMS. Répondez START pour vous réinscrire."
-	case "es":
-		return business + ": se ha dado de baja y no recibirá más mensajes. Responda START para volver."
-	case "de":
-		return business + ": Sie sind abgemeldet und erhalten keine SMS mehr. START meldet Sie wieder an."
-	default:
-		return business + ": you are opted out and will get no more texts from us. Reply START to opt back in."
-	}
-}
-
-func optInWords(language, business string) string {
-	switch language, _, _ := strings.Cut(language, "-"); language {
-	case "fr":
-		return business + " : vous êtes réinscrit. Répondez STOP pour vous désinscrire."
-	case "es":
-		return business + ": se ha dado de alta de nuevo. Responda STOP para darse de baja."
-	case "de":
-		return business + ": Sie sind wieder angemeldet. STOP meldet Sie ab."
-	default:
-		return business + ": you are opted back in. Reply STOP to opt out."
-	}
 }
