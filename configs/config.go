@@ -167,13 +167,14 @@ func (n *Notify) Wants(event, business string) bool {
 	return matchesBusiness(n.Businesses, business) && matchesEvent(n.Events, event)
 }
 
-// HTTP is the [http] table: the listener for booking webhooks and for replies by people.
+// HTTP is the [http] table: the listener for booking webhooks, for replies by people and for the web page.
 type HTTP struct {
 	Listen         string // host:port, "" switches it off
 	TLSCert        string // PEM files, "" for plain HTTP
 	TLSKey         string
 	pem            digest
 	Token          Secret         // bearer token of the reply call, at least 16 characters; unset switches that call off
+	PagePassword   Secret         // of the web page, at least 12 characters; unset switches the page off
 	TrustedProxies []netip.Prefix // their X-Forwarded-For is believed
 	PerMinute      int            // requests a minute from one address
 }

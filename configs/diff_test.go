@@ -75,13 +75,14 @@ func TestStateAndControlNeedARestartAndSaySo(t *testing.T) {
 func TestListenersAndLogAreReopenedWhenTheyMove(t *testing.T) {
 	old := mustParse(t, string(Reference))
 	for find, replace := range map[string]string{
-		`to       = "local"`:                          `to       = "stderr"`,
-		`listen = "127.0.0.1:9641"`:                   `listen = ""`,
-		`listen          = "127.0.0.1:9642"`:          `listen          = "127.0.0.1:9643"`,
-		`path        = "/hooks/cal.com"`:              `path        = "/hooks/elsewhere"`,
-		`trusted_proxies = ["127.0.0.1"]`:             `trusted_proxies = []`,
-		`per_minute      = 60`:                        `per_minute      = 61`,
-		`token_file      = "/etc/textback/api.token"`: ``,
+		`to       = "local"`:                                 `to       = "stderr"`,
+		`listen = "127.0.0.1:9641"`:                          `listen = ""`,
+		`listen          = "127.0.0.1:9642"`:                 `listen          = "127.0.0.1:9643"`,
+		`path        = "/hooks/cal.com"`:                     `path        = "/hooks/elsewhere"`,
+		`trusted_proxies = ["127.0.0.1"]`:                    `trusted_proxies = []`,
+		`per_minute      = 60`:                               `per_minute      = 61`,
+		`token_file      = "/etc/textback/api.token"`:        ``,
+		`page_password_file = "/etc/textback/page.password"`: ``,
 	} {
 		text := strings.Replace(string(Reference), find, replace, 1)
 		if replace == "" {

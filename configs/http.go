@@ -9,6 +9,9 @@ import (
 // minToken is the shortest bearer token that is taken: 16 characters of base64 are 96 bits.
 const minToken = 16
 
+// minPassword is the shortest password of the web page that is taken: people type it, and guesses are rare (docs/web.md).
+const minPassword = 12
+
 // readHTTP reads [http].
 func readHTTP(root *section) HTTP {
 	s := root.table("http")
@@ -17,8 +20,11 @@ func readHTTP(root *section) HTTP {
 	}
 	s.name = "[http]"
 	h := HTTP{
-		Listen:    s.listen("listen", ""),
-		Token:     s.secret("token", false),
+		Listen: s.listen("listen", ""),
+		Token:  s.secret("token", false),
+
+		PagePassword: s.secret("page_password", false),
+
 		PerMinute: s.integer("per_minute", 60, 1, 100_000),
 	}
 	h.TLSCert, h.TLSKey, h.pem = s.keyPair("tls_cert", "tls_key")
@@ -26,6 +32,13 @@ func readHTTP(root *section) HTTP {
 		s.fail(s.place("token"), s.label("token"),
 			fmt.Sprintf("has %d characters, which can be guessed",
 				len(h.Token.value)), "make one: openssl rand -base64 32")
+	}
+	if n := len(h.PagePassword.value); h.PagePassword.IsSet() && n < minPassword {
+		s.fail(s.place("page_password"), s.label("page_password"), fmt.Sprintf("has %d characters, which can be guessed", n),
+			"make one: openssl rand -base64 12")
+	}
+	if h.PagePassword.IsSet() && h.Listen == "" {
+		s.suspect("page_password", "is set and nothing listens: the web page is off", `write listen = "127.0.0.1:9642"`)
 	}
 	items, _ := s.list("trusted_proxies")
 	for _, it := range items {
@@ -97,7 +110,7 @@ func (b *builder) bookings(root *section) []Booking {
 
 // reserved tells whether a path is one of the listener's own.
 func reserved(path string) bool {
-	for _, own := range []string{"/healthz", "/metrics", "/api", "/threads", "/v1"} {
+	for _, own := range []string{"/healthz", "/metrics", "/api", "/threads", "/ui", "/v1"} {
 		if path == own || strings.HasPrefix(path, own+"/") {
 			return true
 		}

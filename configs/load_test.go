@@ -26,6 +26,8 @@ func files(extra map[string]string) func(string) ([]byte, fs.FileMode, error) {
 			return []byte(text), 0o640, nil
 		}
 		switch name := filepath.Base(path); {
+		case name == "page.password":
+			return []byte("correct-horse\n"), 0o640, nil
 		case name == "crm.secret":
 			return []byte(webhookSecret + "\n"), 0o640, nil
 		case strings.HasSuffix(name, ".password"):
@@ -39,7 +41,7 @@ func files(extra map[string]string) func(string) ([]byte, fs.FileMode, error) {
 
 func parse(t *testing.T, text string, extra map[string]string) (*Config, error) {
 	t.Helper()
-	return Parse("/etc/textback.toml", []byte(text),
+	return Parse("/etc/textback/textback.toml", []byte(text),
 		Options{ReadFile: files(extra), Getenv: func(string) string { return "" }})
 }
 
@@ -269,7 +271,7 @@ func TestAMistakeInTheExcludeFileNamesThatFile(t *testing.T) {
 	text := strings.Replace(string(Minimal), "shadow = true", "exclude_file = \"exclude\"", 1)
 	_, err := parse(t, text, map[string]string{"exclude": "+12025550199\nJim\n"})
 	var e *Error
-	if !errors.As(err, &e) || e.File != "/etc/exclude" || e.Line != 2 {
+	if !errors.As(err, &e) || e.File != "/etc/textback/exclude" || e.Line != 2 {
 		t.Fatalf("got %v", err)
 	}
 }
