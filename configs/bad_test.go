@@ -50,7 +50,7 @@ func TestEveryMistakeIsRefusedWithItsPlaceAndWhatToWrite(t *testing.T) {
 			for i := range want {
 				want[i] = strings.TrimPrefix(want[i], wantMark)
 			}
-			_, err = Parse("/etc/textback.toml", data,
+			_, err = Parse("/etc/textback/textback.toml", data,
 				Options{ReadFile: badFiles, Getenv: func(string) string { return "" }})
 			if err == nil {
 				t.Fatal("was accepted")

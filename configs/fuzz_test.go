@@ -25,7 +25,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := Parse("/etc/textback.toml", data,
+		c, err := Parse("/etc/textback/textback.toml", data,
 			Options{ReadFile: badFiles, Getenv: func(string) string { return "value" }})
 		if err != nil {
 			var es Errors
@@ -33,7 +33,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("not a list of mistakes: %v", err)
 			}
 			for _, e := range es {
-				if e.Message == "" || e.Line < 0 || e.File == "/etc/textback.toml" && e.Line > len(data)+1 {
+				if e.Message == "" || e.Line < 0 || e.File == "/etc/textback/textback.toml" && e.Line > len(data)+1 {
 					t.Fatalf("%+v", e)
 				}
 			}

@@ -64,7 +64,7 @@ func probes() []probe {
 		{"socket-inet", socket(unix.AF_INET, unix.SOCK_STREAM, 0)},
 		{"socket-inet6", socket(unix.AF_INET6, unix.SOCK_STREAM, 0)},
 		{"socket-unix", socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)},
-		{"read-configuration", read("/etc/textback.toml")},
+		{"read-configuration", read("/etc/textback/textback.toml")},
 		// What any user may do, and it may not.
 		{"socket-netlink", socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)},
 		{"socket-vsock", socket(unix.AF_VSOCK, unix.SOCK_STREAM, 0)},

@@ -14,8 +14,8 @@ import (
 	"textback/configs"
 )
 
-// defaultConfig is where the packages put the configuration.
-const defaultConfig = "/etc/textback.toml"
+// defaultConfig is where the package puts the configuration.
+const defaultConfig = "/etc/textback/textback.toml"
 
 func runVerb() *verb {
 	return &verb{name: "run", args: "[--config FILE]", short: "run the daemon",
