@@ -88,10 +88,12 @@ const (
 	StaffText
 	// BookingText confirms a booking.
 	BookingText
+	// TestText is one that an administrator sent to try the way (`textback test`): it answers no call and no report counts it.
+	TestText
 )
 
 var textKindWords = [...]string{MissedCallText: "missed-call", ConfirmationText: "confirmation", HelpText: "help",
-	BranchText: "branch", PersonText: "person", StaffText: "staff", BookingText: "booking"}
+	BranchText: "branch", PersonText: "person", StaffText: "staff", BookingText: "booking", TestText: "test"}
 
 // String is the kind's word.
 func (k TextKind) String() string {

@@ -109,6 +109,8 @@ func (d *Daemon) handlers() map[string]control.Handler {
 		"forget":        with(d.forget),
 		"backup":        with(d.backupTo),
 		"report":        with(d.report),
+		"test":          with(d.testText),
+		"text":          with(d.text),
 		"reload":        func(context.Context, *control.Request) (any, error) { return nil, d.reload() },
 	}
 }

@@ -71,7 +71,7 @@ type Verdict struct {
 // Text is the payload of text.*.
 type Text struct {
 	ID        uint64     `json:"id"`
-	Kind      string     `json:"kind"`  // "missed-call", "confirmation", "help", "branch", "person", "staff", "booking"
+	Kind      string     `json:"kind"`  // "missed-call", "confirmation", "help", "branch", "person", "staff", "booking", "test"
 	State     string     `json:"state"` // the word after "text."
 	Business  string     `json:"business,omitempty"`
 	Line      string     `json:"line,omitempty"`
