@@ -130,6 +130,7 @@ func (s *Store) commit(group []*request) (again []*request) {
 		_ = tx.Rollback() // nothing to write: reads answer without the disk
 		return nil
 	}
+	began := time.Now()
 	if s.opts.BeforeCommit != nil {
 		err = s.opts.BeforeCommit()
 	}
@@ -142,11 +143,28 @@ func (s *Store) commit(group []*request) (again []*request) {
 		err = writeError(err)
 		finish(group, err)
 		s.count(0, err)
+		s.committed(nil, time.Since(began), err)
 		return nil
 	}
 	s.count(len(group), nil)
+	s.committed(group, time.Since(began), nil)
 	s.wake(group)
 	return nil
+}
+
+// committed tells who wants to know of a commit.
+func (s *Store) committed(group []*request, took time.Duration, err error) {
+	if s.opts.Committed == nil {
+		return
+	}
+	c := Commit{Took: took, Err: err}
+	for _, r := range group {
+		if r.err == nil && r.work != nil {
+			c.Writes++
+			c.Texts = append(c.Texts, r.work.moved...)
+		}
+	}
+	s.opts.Committed(c)
 }
 
 // run calls the operation and catches its panic for its caller.

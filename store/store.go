@@ -48,9 +48,21 @@ type Options struct {
 	// included). The hand-offs that it returns are queued in that same transaction. It must be quick and pure.
 	TextChanged func(textback.Text) []Delivery
 
+	// Committed, if set, is told of each commit that changed something when it is over, and of each that failed, by the goroutine
+	// that commits: it must not wait.
+	Committed func(Commit)
+
 	// BeforeCommit, if set, is called before each commit: an error makes the commit fail with it, a delay makes the
 	// disk slow. For tests of faults.
 	BeforeCommit func() error
+}
+
+// Commit is what became of one group of changes.
+type Commit struct {
+	Took   time.Duration   // to write it and to see it on the disk
+	Writes int             // changes that shared it
+	Texts  []textback.Text // those whose state it changed, in order
+	Err    error           // nothing of it counts
 }
 
 // Store is an open state file. Its methods may be called from any goroutine.

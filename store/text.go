@@ -87,6 +87,9 @@ func (w *work) saveText(r *textRecord) {
 	}
 	w.save(tTexts, textKey(t.ID), r)
 	r.remember()
+	if moved && w.s.opts.Committed != nil {
+		w.moved = append(w.moved, *t)
+	}
 	if moved && w.s.opts.TextChanged != nil {
 		w.enqueue(w.s.opts.TextChanged(*t)...)
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"time"
+
+	"textback"
 )
 
 // work is one operation inside a transaction. It keeps the first error of the transaction, as bufio.Writer does:
@@ -15,8 +17,9 @@ type work struct {
 	at         time.Time
 	err        error
 	undo       []change
-	texts      bool // a text was queued or got another due time
-	deliveries bool // a hand-off was queued
+	texts      bool            // a text was queued or got another due time
+	deliveries bool            // a hand-off was queued
+	moved      []textback.Text // texts whose state changed, for Options.Committed
 }
 
 // change is a key's value before the operation touched it.
