@@ -1,0 +1,96 @@
+package preview
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"textback"
+	"textback/configs"
+	"textback/rules"
+)
+
+// reached is which rules and templates any call can come to.
+type reached struct {
+	rules, templates map[string]bool
+}
+
+// reach puts every kind of call that rules can tell apart through them: each line, PBX, outcome, open or closed, and each
+// number of earlier missed calls at which a rule changes its mind.
+func reach(cfg *configs.Config, now time.Time) reached {
+	r := reached{map[string]bool{}, map[string]bool{}}
+	previous := []int{0, 1}
+	for i := range cfg.Set.Rules {
+		if n := cfg.Set.Rules[i].Match.Previous; n > 1 {
+			previous = append(previous, n)
+		}
+	}
+	slices.Sort(previous)
+	previous = slices.Compact(previous)
+	seen := map[string]bool{}
+	for _, l := range cfg.Set.Lines {
+		// Lines that rules and policy treat alike are looked at once.
+		if mark := lineMark(cfg, l); seen[mark] {
+			continue
+		} else {
+			seen[mark] = true
+		}
+		s := newScene(cfg, l, now)
+		for _, pbx := range s.pbxs() {
+			one := *s
+			one.pbx = pbx
+			for _, m := range s.moments {
+				for _, o := range textback.MissedOutcomes() {
+					for _, n := range previous {
+						c := one.run(one.call(o, s.rings(), m.at), textback.History{Missed: n})
+						if c.Rule != "" {
+							r.rules[c.Rule] = true
+						}
+						if c.Template != "" {
+							r.templates[c.Template] = true
+						}
+					}
+				}
+			}
+		}
+	}
+	return r
+}
+
+// lineMark is equal for lines of one business that no rule names and that have the business's own policy.
+func lineMark(cfg *configs.Config, l *rules.Line) string {
+	named := slices.ContainsFunc(cfg.Set.Rules, func(r rules.Rule) bool { return slices.Contains(r.Match.Lines, l.Number) })
+	own := len(l.Policy.Outcomes) != len(l.Business.Policy.Outcomes) || l.Policy.Quiet != l.Business.Policy.Quiet ||
+		l.Policy.QuietAction != l.Business.Policy.QuietAction || l.Policy.Delay != l.Business.Policy.Delay
+	for o, on := range l.Policy.Outcomes {
+		own = own || l.Business.Policy.Outcomes[o] != on
+	}
+	if named || own {
+		return l.Business.Key + "/" + l.Number
+	}
+	return l.Business.Key
+}
+
+// shadowed tells whether every reply that a branch's patterns match is taken by an earlier branch, and by which. A star is
+// tried with nothing and with something that no pattern holds.
+func shadowed(set *rules.Set, i int) (by string, ok bool) {
+	b := &set.Branches[i]
+	businesses := b.Businesses
+	if len(businesses) == 0 {
+		for key := range set.Businesses {
+			businesses = append(businesses, key)
+		}
+	}
+	for _, key := range businesses {
+		for _, pattern := range b.Match {
+			for _, star := range []string{"", "xqzv"} {
+				got := set.MatchBranch(strings.ReplaceAll(pattern, "*", star), key)
+				if got == nil || got == b {
+					return "", false
+				}
+				by = got.Name
+			}
+		}
+	}
+	return by, by != ""
+}

@@ -1,0 +1,100 @@
+package preview
+
+import (
+	"strings"
+	"testing"
+)
+
+func warned(t *testing.T, f *Figures, parts ...string) string {
+	t.Helper()
+	var b strings.Builder
+	for _, w := range Look(load(t, parts...), f, now) {
+		b.WriteString(w.String() + " | " + w.Hint + "\n")
+	}
+	return b.String()
+}
+
+// handOff is somebody who is told of replies and alarms.
+const handOff = "[[notify]]\nname = \"desk\"\nkind = \"text\"\nto = [\"+12025550177\"]\nevents = [\"reply.received\", \"alarm\"]\n"
+
+func TestAGoodFileIsNotWarnedOf(t *testing.T) {
+	if got := warned(t, nil, "BUSINESS", hours, "HEAD", handOff); got != "" {
+		t.Errorf("warned of:\n%s", got)
+	}
+}
+
+func TestWhatIsSeldomMeantIsWarnedOf(t *testing.T) {
+	rule := func(name, match, send string) string {
+		return "[[rule]]\nname = \"" + name + "\"\n" + match + "\nsend = " + send + "\n"
+	}
+	for name, tc := range map[string]struct{ place, text, want string }{
+		"shadow mode":             {"POLICY", "shadow = true", "shadow mode is on: everything is decided and counted, and nothing is sent"},
+		"shadow mode of a line":   {"LINE", "policy = { shadow = true }\n[[line]]\nnumber = \"+12025550101\"\nbusiness = \"acme\"", "shadow mode is on for +12025550100: nothing"},
+		"replies to nobody":       {"HEAD", "", `nobody is told of a reply`},
+		"no hours":                {"POLICY", "", "has no hours: it is open at any hour"},
+		"closed days of the past": {"BUSINESS", `closed = ["2025-12-25"]`, "all 1 closed days are over"},
+		"no outcome":              {"POLICY", "outcomes = []", "no missed call is texted at all"},
+		"a long min_ring":         {"POLICY", `min_ring = "30s"`, "30s is long"},
+		"another region":          {"POLICY", `regions = ["CA"]`, "US, where the business is, is not among the regions"},
+		"test numbers":            {"POLICY", `test_numbers = ["+12025550123"]`, "1 numbers are texted at every missed call"},
+		"wide quiet hours":        {"POLICY", `quiet = "17:00-09:00"`, "quiet hours of 16 h 00 min leave little of the day"},
+		"quiet while open":        {"BUSINESS", "hours = [\"Mon-Fri 07:00-17:30\"]\npolicy = { quiet_action = \"hold\" }", "quiet hours reach into opening hours: the text for a call on Tuesday at 07:00 waits"},
+		"a limit above another":   {"POLICY", "per_hour = 50", "100 is above per_hour, 50"},
+		"help without the name":   {"BUSINESS", `help = "Call +1 202 555 0100. Reply STOP to opt out"`, "the answer to HELP does not name the business"},
+		"help without a way":      {"BUSINESS", `help = "Acme Plumbing helps you. Reply STOP to opt out"`, "tells no way to reach a person"},
+		"a long help":             {"BUSINESS", `help = "Acme Plumbing: 202 555 0100 ` + strings.Repeat("again ", 30) + `"`, "the answer to HELP is sent in 2 segments (GSM-7"},
+		"a help of quotes":        {"BUSINESS", `help = "Acme Plumbing: 202 555 0100 we’re here ` + strings.Repeat("again ", 8) + `"`, "because of ’"},
+		"STOP unconfirmed":        {"POLICY", "confirm = false", "STOP is not confirmed, and +12025550100 is no toll-free number"},
+		"a rule off by policy":    {"POLICY", "outcomes = [\"no-answer\"]\n" + rule("vm", `match = { outcome = ["voicemail"] }`, "false"), `rule "vm": no call can come to it: the policy texts for none of its outcomes`},
+		"a rule of closed hours":  {"HEAD", rule("night", `match = { hours = "closed" }`, `"closed"`), "have no hours and so are never closed"},
+		"a rule behind others": {"HEAD", rule("a", `match = { previous = 1 }`, `"repeat"`) + rule("b", `match = { previous = 3 }`, `"open"`),
+			`rule "b": no call can come to it: rules before it always match first`},
+		"a template of no rule": {"HEAD", rule("a", `match = { hours = "open" }`, `"open"`) + rule("b", `match = { hours = "closed" }`, `"closed"`), "[template]: repeat: no call gets it"},
+		"a branch behind others": {"HEAD", "[[reply]]\nname = \"a\"\nmatch = [\"price*\"]\nsend = \"x\"\n[[reply]]\nname = \"b\"\nmatch = [\"prices\", \"price list\"]\nsend = \"y\"",
+			`reply "b": no reply comes to it: "a" takes all its words before`},
+		"a word that stops": {"HEAD", "[[reply]]\nname = \"a\"\nmatch = [\"cancel\"]\nsend = \"x\"", `"cancel" alone is an opt-out, and never comes here`},
+		"a word that helps": {"HEAD", "[[reply]]\nname = \"a\"\nmatch = [\"info\"]\nsend = \"x\"", `"info" alone is answered with help`},
+		"an answer never":   {"HEAD", "[[reply]]\nname = \"a\"\nmatch = [\"price\"]\nsend = \"x\"\n[[line]]\nnumber = \"+12025550105\"\nbusiness = \"acme\"\npolicy = { max_automatic = 0 }", "its answer is never sent by +12025550105"},
+		"alarms to nobody":  {"POLICY", "", "alarms stand in the log only"},
+	} {
+		if got := warned(t, nil, tc.place, tc.text); !strings.Contains(got, tc.want) {
+			t.Errorf("%s: no %q in\n%s", name, tc.want, got)
+		}
+	}
+}
+
+func TestARuleThatSomeCallComesToIsNotWarnedOf(t *testing.T) {
+	head := handOff + `
+[[rule]]
+name = "evening voicemail of a repeat caller"
+match = { hours = "closed", outcome = ["voicemail"], previous = 5 }
+send = false
+[[rule]]
+name = "rest"
+send = "open"
+`
+	got := warned(t, nil, "BUSINESS", hours, "HEAD", head)
+	if strings.Contains(got, "no call can come to it") {
+		t.Error(got)
+	}
+}
+
+func TestTheFiguresOfTheLastDaysAreHeldAgainstTheFile(t *testing.T) {
+	second := "[[line]]\nnumber = \"+12025550101\"\nbusiness = \"acme\"\n"
+	f := &Figures{Days: 20, Calls: map[string]int{"+12025550100": 60}, Strange: "9 missed calls were to a number that is no [[line]].",
+		Busiest: map[string]int{"acme": 40}}
+	got := warned(t, f, "LINE", second, "POLICY", "per_day = 30")
+	for _, want := range []string{`line "+12025550101": nobody dialled it in the last 20 days, while 60 calls came on others`, "9 missed calls were to",
+		"40 calls were missed on the busiest day, and 30 texts a day are allowed"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, `line "+12025550100"`) {
+		t.Error("a line that is dialled is warned of")
+	}
+	f.Days = 2
+	if got := warned(t, f, "LINE", second); strings.Contains(got, "nobody dialled") {
+		t.Error("two days prove nothing")
+	}
+}
