@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"textback/cmd/internal/control"
+	"textback/cmd/internal/feed"
 	"textback/cmd/internal/syslog"
 	"textback/cmd/internal/systemd"
 	"textback/configs"
@@ -64,7 +65,10 @@ type Daemon struct {
 	store *store.Store
 	live  *liveCalls
 	met   *meters
-	conf  atomic.Pointer[running]
+	feed  feed.Feed
+
+	prober *prober
+	conf   atomic.Pointer[running]
 
 	kick    chan struct{} // something that the outbox waits for has changed
 	reloads sync.Mutex    // one reload at a time
@@ -95,16 +99,18 @@ type running struct {
 
 // Run starts the daemon and returns when ctx ended and everything is drained, or when it cannot start.
 func Run(ctx context.Context, o Options) error {
-	d := &Daemon{o: o, log: o.Log, now: o.Now, live: newLiveCalls(), kick: make(chan struct{}, 1),
+	d := &Daemon{o: o, now: o.Now, live: newLiveCalls(), kick: make(chan struct{}, 1),
 		pbxs: make(map[string]*pbx), links: make(map[string]*smsc),
-		dealt: make(map[string]uint64), settled: make(chan struct{}), met: newMeters(o.Version)}
+		dealt: make(map[string]uint64), settled: make(chan struct{}), met: newMeters(o.Version), prober: newProber()}
 	if d.now == nil {
 		d.now = time.Now
 	}
 	d.started = d.now()
+	d.log = slog.New(&feed.Log{Handler: o.Log.Handler(), Feed: &d.feed})
 	if o.LogDropped != nil {
 		d.met.Watch("log_dropped_total", "Log lines dropped because the log was slow or away.", func() float64 { return float64(o.LogDropped()) })
 	}
+	d.readings()
 	return d.run(ctx)
 }
 
@@ -132,7 +138,7 @@ func (d *Daemon) run(ctx context.Context) error {
 
 func (d *Daemon) openStore(cfg *configs.Config) (*store.Store, error) {
 	st, err := store.Open(store.Options{Path: cfg.State, Join: joinParts, TextChanged: d.textChanged,
-		BeforeCommit: d.o.BeforeCommit})
+		Committed: d.committed, BeforeCommit: d.o.BeforeCommit})
 	if err != nil {
 		return nil, fmt.Errorf("open the state file %s: %w", cfg.State, err)
 	}
@@ -263,9 +269,10 @@ func (d *Daemon) logStopped() {
 }
 
 // reload reads the configuration again and puts it into force. A bad one changes nothing.
-func (d *Daemon) reload() error {
+func (d *Daemon) reload() (err error) {
 	d.reloads.Lock()
 	defer d.reloads.Unlock()
+	defer func() { d.met.reloaded(err) }()
 	if d.o.Load == nil {
 		return errors.New("this daemon has no configuration file to read again")
 	}

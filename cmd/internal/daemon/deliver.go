@@ -69,7 +69,6 @@ func person(v textback.Verdict) string {
 
 // textChanged tells of a change of a text's state. It runs inside the store's transaction.
 func (d *Daemon) textChanged(t textback.Text) []store.Delivery {
-	d.met.text(t)
 	r := d.conf.Load()
 	name, ok := handoff.TextType(t.State)
 	if r == nil || !ok || t.Kind == textback.StaffText {

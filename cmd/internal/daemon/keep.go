@@ -46,7 +46,6 @@ type counts struct{ missed, texts int64 }
 func (k *keeper) tick(ctx context.Context, cfg *configs.Config, now time.Time) {
 	d := k.d
 	k.silence(cfg, now)
-	k.gauges(ctx)
 	d.breakers.tick(d, now, func(business string) bool { return d.hasBudget(ctx, cfg, business, now) })
 	if cfg.Alarm.NoTexts {
 		k.withoutTexts(ctx, now)
@@ -162,18 +161,6 @@ func (d *Daemon) hasBudget(ctx context.Context, cfg *configs.Config, business st
 	}
 	h, err := d.store.History(ctx, store.Keys{Business: business, Zone: b.Zone}, now)
 	return err == nil && h.BusinessHour < b.Policy.PerHour && h.BusinessDay < b.Policy.PerDay
-}
-
-// gauges sets the metrics that are states.
-func (k *keeper) gauges(ctx context.Context) {
-	s, err := k.d.store.Stats(ctx)
-	if err != nil {
-		return
-	}
-	for _, st := range openStates() {
-		k.d.met.Queue.WithLabelValues(st.String()).Set(float64(s.Texts[st]))
-	}
-	k.d.met.Queue.WithLabelValues("handoff").Set(float64(s.Deliveries))
 }
 
 const backupPattern = "textback-*.db"

@@ -150,6 +150,9 @@ func ClientTLS(caFile, serverName, addr string) (*tls.Config, error) {
 
 func (d *Daemon) smppStatus(s smpp.Status) {
 	d.met.smppState(s)
+	if l := d.smppLink(s.Link); l != nil {
+		d.met.since("smpp", s.Link, l.Bound(), d.now())
+	}
 	attrs := []any{"smpp", s.Link, "bind", s.Bind}
 	switch s.State {
 	case smpp.Bound:
@@ -165,6 +168,20 @@ func (d *Daemon) smppStatus(s smpp.Status) {
 	default:
 		d.log.Debug("smpp", append(attrs, "state", s.State.String())...)
 	}
+}
+
+// smppLink is the link of a name, nil if there is none.
+func (d *Daemon) smppLink(name string) *smpp.Link {
+	r := d.conf.Load()
+	if r == nil {
+		return nil
+	}
+	for _, l := range r.pool.Links() {
+		if l.Name() == name {
+			return l
+		}
+	}
+	return nil
 }
 
 func (d *Daemon) smppFault(f smpp.Fault) {

@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"textback"
 	"textback/cmd/internal/web"
@@ -9,10 +11,44 @@ import (
 	"textback/store"
 )
 
-// meters feed the metrics from what the stages see.
-type meters struct{ *web.Metrics }
+// meters feed the metrics from what the stages see, and remember what only they are told: since when a link is up or down, and
+// when a receipt came last.
+type meters struct {
+	*web.Metrics
+	lastReload   atomic.Bool  // the last reload worked, or there was none
+	lastReceipt  atomic.Int64 // Unix nanoseconds, 0: none since the start
+	lastAccepted atomic.Int64 // likewise, when a message centre took a text last
 
-func newMeters(version string) *meters { return &meters{web.NewMetrics(version)} }
+	mu    sync.Mutex
+	links map[linkKey]linkSince
+}
+
+// linkKey names a link: its kind ("pbx", "smpp") and its name in the configuration.
+type linkKey struct{ kind, name string }
+
+// linkSince is how a link stands, and since when.
+type linkSince struct {
+	up bool
+	at time.Time
+}
+
+func newMeters(version string) *meters {
+	m := &meters{Metrics: web.NewMetrics(version), links: make(map[linkKey]linkSince)}
+	m.lastReload.Store(true)
+	return m
+}
+
+// since notes how a link stands, and tells since when. A link that was never heard of stands so from now on.
+func (m *meters) since(kind, name string, up bool, now time.Time) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := linkKey{kind, name}
+	if was, ok := m.links[k]; ok && was.up == up {
+		return was.at
+	}
+	m.links[k] = linkSince{up, now}
+	return now
+}
 
 func (m *meters) outcome(c textback.Call) {
 	if c.Direction == textback.Inbound {
@@ -26,17 +62,38 @@ func (m *meters) verdict(v textback.Verdict) {
 
 func (m *meters) text(t textback.Text) {
 	m.Texts.WithLabelValues(t.Kind.String(), t.State.String()).Inc()
+	if t.State == textback.Accepted {
+		m.lastAccepted.Store(time.Now().UnixNano())
+	}
 	if t.State == textback.Submitting && t.Attempts <= 1 {
 		m.TimeToText.Observe(max(t.Submitted.Sub(t.Due), 0).Seconds())
 	}
 }
 
-func (m *meters) receipt(a store.Applied) {
-	word := "receipt"
+func (m *meters) receipt(r textback.Receipt, a store.Applied) {
+	word := r.State.String()
 	if !a.Matched {
-		word = "receipt-unmatched"
+		word = "unmatched"
 	}
-	m.Replies.WithLabelValues(word).Inc()
+	m.Receipts.WithLabelValues(r.Link, word).Inc()
+	m.lastReceipt.Store(r.At.UnixNano())
+}
+
+func (m *meters) commit(c store.Commit) {
+	if c.Err != nil {
+		m.CommitsFailed.Inc()
+		return
+	}
+	m.CommitSeconds.Observe(c.Took.Seconds())
+}
+
+func (m *meters) reloaded(err error) {
+	m.lastReload.Store(err == nil)
+	word := "ok"
+	if err != nil {
+		word = "failed"
+	}
+	m.Reloads.WithLabelValues(word).Inc()
 }
 
 func (m *meters) reply(kind string) { m.Replies.WithLabelValues(kind).Inc() }
@@ -52,32 +109,30 @@ func (m *meters) submitted(a smpp.Answer) {
 }
 
 func (m *meters) smppState(s smpp.Status) {
-	up := 0.0
 	if s.State == smpp.Bound {
-		up = 1
 		m.Reconnects.WithLabelValues("smpp", s.Link).Inc()
 	}
-	m.LinkUp.WithLabelValues("smpp", s.Link).Set(up)
 }
 
 // pbxLink gives the function that a PBX's link tells its state to.
-func (m *meters) pbxLink(name string) func(up bool) {
-	gauge := m.LinkUp.WithLabelValues("pbx", name)
-	gauge.Set(0)
+func (m *meters) pbxLink(name string, now func() time.Time) func(up bool) {
+	m.since("pbx", name, false, now())
 	was := false
 	return func(up bool) {
 		if up && !was {
-			gauge.Set(1)
 			m.Reconnects.WithLabelValues("pbx", name).Inc()
-		} else if !up {
-			gauge.Set(0)
 		}
 		was = up
+		m.since("pbx", name, up, now())
 	}
 }
 
 // pbxGone forgets a PBX that is not configured any more.
-func (m *meters) pbxGone(name string) { m.LinkUp.DeleteLabelValues("pbx", name) }
+func (m *meters) pbxGone(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.links, linkKey{"pbx", name})
+}
 
 func (m *meters) handoff(target string, err error) {
 	result := "delivered"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"textback"
+	"textback/cmd/internal/handoff"
 	"textback/configs"
 	"textback/rules"
 	"textback/store"
@@ -205,6 +206,7 @@ func (d *Daemon) give(p *pbx, out []textback.Change) {
 
 // noteLive keeps the register of live calls.
 func (d *Daemon) noteLive(p *pbx, c *textback.Change) {
+	d.tellCall(p, c)
 	switch c.Kind {
 	case textback.CallBegan:
 		d.log.Debug("call", "pbx", p.name, "call", c.Call.ID, "direction", c.Call.Direction.String())
@@ -320,6 +322,7 @@ func (d *Daemon) decide(ctx context.Context, f rules.Facts) error {
 	}
 	d.logVerdict(v, text)
 	d.met.verdict(v)
+	d.feed.Tell(handoff.TypeVerdict, now, v.Decision.Caller, handoff.VerdictOf(&v))
 	d.breakers.note(d, v)
 	return nil
 }

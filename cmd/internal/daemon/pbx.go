@@ -19,9 +19,11 @@ import (
 
 // linkState is what `textback status` tells of a PBX's link.
 type linkState struct {
-	Up     bool   `json:"up"`
-	Events uint64 `json:"events"`
-	Lost   uint64 `json:"lost,omitempty"`
+	Up        bool
+	Events    uint64
+	Lost      uint64 // dropped because they came too fast
+	ReadBacks uint64 // times that the live calls were read
+	Unread    uint64 // events that could not be decoded
 }
 
 // callback is a call that a PBX is to make: to a member of staff, and then to the caller.
@@ -157,7 +159,7 @@ type asterisk struct {
 }
 
 func (d *Daemon) newAsterisk(p *pbx, conf *configs.PBX) (source, error) {
-	a := &asterisk{counters: new(ari.Counters), link: d.met.pbxLink(p.name)}
+	a := &asterisk{counters: new(ari.Counters), link: d.met.pbxLink(p.name, d.now)}
 	a.translator = ari.NewTranslator(ari.TranslateOptions{PBX: conf.Name, Inbound: conf.Inbound, Trunks: conf.Trunks,
 		LineFrom: conf.LineFrom, NoText: noText(conf)})
 	a.opts = ari.Options{URL: conf.URL, Username: conf.Username, Password: conf.Password.Reveal(), App: conf.App,
@@ -187,7 +189,9 @@ func (a *asterisk) run(ctx context.Context, emit func([]textback.Event)) error {
 }
 
 func (a *asterisk) state() linkState {
-	return linkState{Up: a.counters.Up.Load(), Events: a.counters.Events.Load(), Lost: a.counters.Dropped.Load()}
+	c := a.counters
+	return linkState{Up: c.Up.Load(), Events: c.Events.Load(), Lost: c.Dropped.Load(), ReadBacks: c.ReadBacks.Load(),
+		Unread: c.Undecodable.Load()}
 }
 
 func (a *asterisk) callBack(ctx context.Context, c callback) error {
@@ -204,10 +208,11 @@ type freeSWITCH struct {
 	up         atomic.Bool
 	events     counter
 	lost       counter
+	readBacks  counter
 }
 
 func (d *Daemon) newFreeSWITCH(p *pbx, conf *configs.PBX) (source, error) {
-	f := &freeSWITCH{mark: d.met.pbxLink(p.name)}
+	f := &freeSWITCH{mark: d.met.pbxLink(p.name, d.now)}
 	f.translator = esl.NewTranslator(esl.TranslateOptions{PBX: conf.Name, Inbound: conf.Inbound, Trunks: conf.Trunks,
 		LineFrom: conf.LineFrom, NoText: noText(conf)})
 	o := esl.Options{Addr: conf.Addr, Password: conf.Password.Reveal(), Keep: f.translator.Keep, Dial: d.o.DialPBX,
@@ -231,11 +236,13 @@ func (f *freeSWITCH) run(ctx context.Context, emit func([]textback.Event)) error
 		switch m.Kind {
 		case esl.MessageUp:
 			f.up.Store(true)
+			f.readBacks.add(1)
 			f.mark(true)
 		case esl.MessageDown:
 			f.up.Store(false)
 			f.mark(false)
 		case esl.MessageOverflow:
+			f.readBacks.add(1)
 		default:
 			f.events.add(1)
 		}
@@ -244,7 +251,7 @@ func (f *freeSWITCH) run(ctx context.Context, emit func([]textback.Event)) error
 }
 
 func (f *freeSWITCH) state() linkState {
-	return linkState{Up: f.up.Load(), Events: f.events.get(), Lost: f.lost.get()}
+	return linkState{Up: f.up.Load(), Events: f.events.get(), Lost: f.lost.get(), ReadBacks: f.readBacks.get()}
 }
 
 func (f *freeSWITCH) callBack(ctx context.Context, c callback) error {

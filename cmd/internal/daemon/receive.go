@@ -53,7 +53,7 @@ func (d *Daemon) receipt(ctx context.Context, r textback.Receipt) error {
 	if err != nil {
 		return err
 	}
-	d.met.receipt(a)
+	d.met.receipt(r, a)
 	switch {
 	case a.Matched && a.Changed && a.Text.State != textback.Accepted:
 		d.logText(a.Text, r.Stat) // of a long text only the last part's receipt changes the whole
@@ -229,6 +229,7 @@ func (d *Daemon) optOut(ctx context.Context, c *correspondence) error {
 		return err
 	}
 	d.flights.recall(c.reply.From)
+	d.tellReply(c, nil, false)
 	d.log.Log(ctx, noticeLevel, "opt-out", "from", textback.Short(c.reply.From), "to", c.reply.To, "businesses", strings.Join(c.all, ","),
 		"changed", result.Changed, "cancelled", len(result.Cancelled), "confirmed", result.Confirmation != nil,
 		"exact", c.intent.Exact)
@@ -246,6 +247,7 @@ func (d *Daemon) optIn(ctx context.Context, c *correspondence) error {
 	if err != nil {
 		return err
 	}
+	d.tellReply(c, nil, false)
 	d.log.Log(ctx, noticeLevel, "opt-in", "from", textback.Short(c.reply.From), "to", c.reply.To, "businesses", strings.Join(c.all, ","),
 		"changed", result.Changed)
 	return nil
@@ -273,6 +275,7 @@ func (d *Daemon) help(ctx context.Context, c *correspondence) error {
 	if err != nil || t.ID == 0 { // 0: it was dealt with before
 		return err
 	}
+	d.tellReply(c, nil, false)
 	d.log.Info("help", "from", textback.Short(c.reply.From), "text", t.ID)
 	return nil
 }
@@ -300,6 +303,7 @@ func (d *Daemon) converse(ctx context.Context, c *correspondence) error {
 	if err != nil || !filed { // not filed: it was dealt with before, and so was the call back that it asked for
 		return err
 	}
+	d.tellReply(c, &facts.Thread, facts.New)
 	d.log.Info("reply", "from", textback.Short(c.reply.From), "business", b.Key, "thread", facts.Thread.ID, "tag", facts.Thread.Tag,
 		"new", facts.New, "flag", c.intent.Flag, "answered", facts.Answer != nil, "gap", c.reply.Gap)
 	if branch != nil && branch.Callback && !facts.OptedOut && !personTook(facts.Thread, c.line.Policy.InThread, d.now()) {

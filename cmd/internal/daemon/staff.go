@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"textback"
+	"textback/cmd/internal/handoff"
 	"textback/configs"
 	"textback/rules"
 	"textback/store"
@@ -152,10 +153,11 @@ func (d *Daemon) answer(ctx context.Context, threadID uint64, person, text strin
 	m.Also = func(th textback.Thread, t textback.Text) []store.Delivery {
 		return d.answerDeliveries(cfg, th, person, text)
 	}
-	_, t, err := d.store.AddPersonMessage(ctx, m, d.now())
+	th, t, err := d.store.AddPersonMessage(ctx, m, d.now())
 	if err != nil {
 		return t, err
 	}
+	d.feed.Tell(handoff.TypeSent, d.now(), th.Caller, handoff.AnswerOf(&th, person, text))
 	d.log.Info("reply-sent", "thread", threadID, "person", person, "text", t.ID, "to", textback.Short(t.To))
 	return t, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,10 +21,17 @@ import (
 type Status struct {
 	Version  string            `json:"version"`
 	Started  time.Time         `json:"started"`
+	Now      time.Time         `json:"now"`                // by the daemon's clock, when this was made
+	Troubles []Trouble         `json:"troubles,omitempty"` // the worst first; none: all is well
 	PBXs     []PBXStatus       `json:"pbx"`
 	SMPPs    []SMPPStatus      `json:"smpp"`
 	Store    store.Stats       `json:"store"`
+	Disk     *Disk             `json:"disk,omitempty"`
+	Queue    Queue             `json:"queue"`
 	NextDue  *time.Time        `json:"next_due,omitempty"`
+	Accepted *time.Time        `json:"last_accepted,omitempty"` // when a message centre took a text last, since the start
+	Receipt  *time.Time        `json:"last_receipt,omitempty"`  // when a receipt came last, since the start
+	Budgets  []Budget          `json:"budgets,omitempty"`
 	OnPhone  int               `json:"live_calls"`
 	Breakers map[string]string `json:"breakers_open,omitempty"`
 	Unknown  []textback.Text   `json:"in_doubt,omitempty"`
@@ -31,6 +39,9 @@ type Status struct {
 	Counts   []store.Count     `json:"counts"`
 	Warnings []string          `json:"warnings,omitempty"`
 	Shadow   []string          `json:"shadow_lines,omitempty"` // lines in shadow mode
+	Lines    int               `json:"lines"`
+
+	ReloadGood bool `json:"reload_good"` // the last reload worked, or there was none
 }
 
 // PBXStatus is one PBX's link and tracker.
@@ -38,6 +49,7 @@ type PBXStatus struct {
 	Name      string    `json:"name"`
 	Kind      string    `json:"kind"`
 	Up        bool      `json:"up"`
+	Since     time.Time `json:"since"` // it is up, or down
 	Events    uint64    `json:"events"`
 	Lost      uint64    `json:"lost"`
 	LastEvent time.Time `json:"last_event"`
@@ -50,14 +62,15 @@ type PBXStatus struct {
 
 // SMPPStatus is one message centre's link.
 type SMPPStatus struct {
-	Name     string `json:"name"`
-	Addr     string `json:"addr"`
-	Up       bool   `json:"up"`
-	InFlight int    `json:"in_flight"`
-	Accepted uint64 `json:"accepted"`
-	Refused  uint64 `json:"refused"`
-	InDoubt  uint64 `json:"unanswered"`
-	Received uint64 `json:"received"`
+	Name     string    `json:"name"`
+	Addr     string    `json:"addr"`
+	Up       bool      `json:"up"`
+	Since    time.Time `json:"since"` // it is up, or down
+	InFlight int       `json:"in_flight"`
+	Accepted uint64    `json:"accepted"`
+	Refused  uint64    `json:"refused"`
+	InDoubt  uint64    `json:"unanswered"`
+	Received uint64    `json:"received"`
 }
 
 // Arguments of the verbs, as the commands send them.
@@ -126,6 +139,7 @@ func (d *Daemon) streamers() map[string]control.Streamer {
 			_, err := d.store.WriteTo(w)
 			return err
 		},
+		"watch": d.watch,
 	}
 }
 
@@ -146,11 +160,11 @@ func (d *Daemon) panicked(verb string, value any, stack []byte) {
 
 func (d *Daemon) status(ctx context.Context) (*Status, error) {
 	cfg := d.conf.Load().cfg
-	s := &Status{Version: d.o.Version, Started: d.started, OnPhone: d.live.count(), Breakers: d.breakers.list()}
+	s := &Status{Version: d.o.Version, Started: d.started, Now: d.now(), OnPhone: d.live.count(), Breakers: d.breakers.list(),
+		Lines: len(cfg.Set.Lines), Shadow: shadowLines(cfg), ReloadGood: d.met.lastReload.Load(), Budgets: d.budgets(ctx, cfg),
+		Accepted: moment(d.met.lastAccepted.Load()), Receipt: moment(d.met.lastReceipt.Load())}
 	for _, conf := range cfg.PBXs {
-		d.mu.Lock()
-		p := d.pbxs[conf.Name]
-		d.mu.Unlock()
+		p := d.pbxNamed(conf.Name)
 		if p == nil {
 			continue // a reload is about to start it
 		}
@@ -159,6 +173,7 @@ func (d *Daemon) status(ctx context.Context) (*Status, error) {
 			st := (*src).state()
 			ps.Up, ps.Events, ps.Lost = st.Up, st.Events, st.Lost
 		}
+		ps.Since = d.met.since("pbx", p.name, ps.Up, s.Now)
 		if ts := p.stats.Load(); ts != nil {
 			ps.Live, ps.Legs, ps.Swept = ts.Calls, ts.Legs, ts.Swept
 		}
@@ -166,13 +181,12 @@ func (d *Daemon) status(ctx context.Context) (*Status, error) {
 	}
 	for _, l := range d.conf.Load().pool.Links() {
 		c := l.Counters()
-		s.SMPPs = append(s.SMPPs, SMPPStatus{Name: l.Name(), Addr: l.Config().Addr, Up: l.Up(), InFlight: c.InFlight, Accepted: c.Accepted,
+		s.SMPPs = append(s.SMPPs, SMPPStatus{Name: l.Name(), Addr: l.Config().Addr, Up: l.Bound(),
+			Since: d.met.since("smpp", l.Name(), l.Bound(), s.Now), InFlight: c.InFlight, Accepted: c.Accepted,
 			Refused: c.Refused, InDoubt: c.Unanswered, Received: c.Delivered})
 	}
-	for _, l := range cfg.Set.Lines {
-		if l.Policy.Shadow {
-			s.Shadow = append(s.Shadow, l.Number)
-		}
+	if free, size, err := disk(filepath.Dir(cfg.State)); err == nil {
+		s.Disk = &Disk{Free: free, Size: size}
 	}
 	for _, w := range cfg.Warnings {
 		s.Warnings = append(s.Warnings, w.String())
@@ -190,8 +204,22 @@ func (d *Daemon) status(ctx context.Context) (*Status, error) {
 	if s.Targets, err = d.store.Targets(ctx); err != nil {
 		return nil, err
 	}
-	s.Counts, err = d.store.Counts(ctx, time.Time{}, time.Time{})
-	return s, err
+	if s.Queue, err = d.queue(ctx, s); err != nil {
+		return nil, err
+	}
+	if s.Counts, err = d.store.Counts(ctx, time.Time{}, time.Time{}); err != nil {
+		return nil, err
+	}
+	s.Troubles = d.troubles(cfg, s)
+	return s, nil
+}
+
+// moment is a time of so many Unix nanoseconds, nil for 0.
+func moment(nanos int64) *time.Time {
+	if nanos == 0 {
+		return nil
+	}
+	return ptr(time.Unix(0, nanos))
 }
 
 // number reads a number that somebody typed at a command.
@@ -348,6 +376,7 @@ func (d *Daemon) forget(ctx context.Context, a OptArgs) (*store.Forgotten, error
 	}
 	f, err := d.store.Forget(ctx, n, d.now())
 	if err == nil {
+		d.feed.Forget(n)
 		d.log.Log(ctx, noticeLevel, "forget", "calls", f.Calls, "texts", f.Texts, "threads", f.Threads, "still_out", slices.Concat(f.StillOut))
 	}
 	return &f, err
