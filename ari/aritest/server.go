@@ -21,6 +21,8 @@ type Options struct {
 	WriteTimeout       time.Duration // a client slower than this is cut off; 100 ms, as Asterisk's websocket_write_timeout
 	// Variable answers GET /channels/{id}/variable for what the played events do not tell. ok=false gives 404.
 	Variable func(channel, name string) (value string, ok bool)
+	// Resources are the answers of further GET requests, or other answers than its own: JSON by their path after /ari.
+	Resources map[string]string
 }
 
 // Server is a simulated Asterisk. All its methods may be called from any goroutine.
@@ -138,6 +140,10 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		case s.o.ReadOnly && r.Method != http.MethodGet:
 			reply(w, http.StatusForbidden, map[string]string{"message": "Write access denied"})
 		default:
+			if body, ok := s.o.Resources[strings.TrimPrefix(r.URL.Path, "/ari")]; ok && r.Method == http.MethodGet {
+				reply(w, http.StatusOK, json.RawMessage(body))
+				return
+			}
 			next.ServeHTTP(w, r)
 		}
 	})

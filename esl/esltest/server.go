@@ -29,6 +29,8 @@ type Options struct {
 	Heartbeat time.Duration // 20 s unless given; negative: none
 	// Originate answers an originate command, "+OK UUID" or "-ERR CAUSE"; nil accepts each. It may block.
 	Originate func(arguments string) string
+	// API are the outputs of further api commands, by the whole command.
+	API map[string]string
 }
 
 // Server is a simulated FreeSWITCH. All methods may be called from any goroutine.
