@@ -59,7 +59,7 @@ func Compute(in Input) *Report {
 	c.opts()
 	c.sum()
 	c.states()
-	r.Lines, r.Templates = c.lines(), c.templates()
+	r.Lines, r.Templates, r.Would = c.lines(), c.templates(), c.shadow()
 	r.Advice = c.advice()
 	return r
 }

@@ -57,6 +57,9 @@ func WriteCSV(w io.Writer, r *Report) error {
 			c.fields("variants", g.Key+"/"+v.Key, v)
 		}
 	}
+	for _, w := range r.Would {
+		c.fields("would_send", w.Template+"/"+w.Line, w)
+	}
 	for _, a := range r.Advice {
 		c.put("advice", a.ID, a.Level, a.Text)
 	}

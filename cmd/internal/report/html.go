@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io"
 	"strconv"
+	"strings"
 )
 
 //go:embed page.html
@@ -14,13 +15,26 @@ var pageSource string
 
 // WriteHTML writes one self-contained page: its style and its plots are inside, it has no script and loads nothing. Widths
 // are shares of the page, so that it fits a phone and paper alike, while letters keep their size.
-func WriteHTML(w io.Writer, r *Report) error {
+func WriteHTML(w io.Writer, r *Report) error { return write(w, r, "page") }
+
+// WriteBody writes what stands in the page's main part, to be part of another page. [Style] is its style sheet.
+func WriteBody(w io.Writer, r *Report) error { return write(w, r, "body") }
+
+// Style is the style sheet of the page, to be scoped by whoever puts the body into another page. Its colours are custom
+// properties of :root, which that page gives.
+func Style() string {
+	_, after, _ := strings.Cut(pageSource, "<style>")
+	style, _, _ := strings.Cut(after, "</style>")
+	return style
+}
+
+func write(w io.Writer, r *Report, name string) error {
 	t, err := template.New("page").Parse(pageSource)
 	if err != nil {
 		return fmt.Errorf("read the page of the report: %w", err)
 	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, r.page()); err != nil {
+	if err := t.ExecuteTemplate(&b, name, r.page()); err != nil {
 		return fmt.Errorf("write the page of the report: %w", err)
 	}
 	_, err = w.Write(b.Bytes())
@@ -37,6 +51,7 @@ type page struct {
 	Trend                              trend
 	Heat                               heat
 	Lines, Templates                   []groupRow
+	Would                              []Would
 	Comparisons                        []string
 }
 
@@ -89,6 +104,10 @@ func (r *Report) page() *page {
 		g := rowOf(&r.Lines[i])
 		g.Word, g.Name = lineWord(r.Lines[i].Key), Clean(r.Lines[i].Name)
 		p.Lines = append(p.Lines, g)
+	}
+	for _, w := range r.Would {
+		w.Line, w.Template = lineWord(w.Line), Clean(w.Template)
+		p.Would = append(p.Would, w)
 	}
 	for i := range r.Templates {
 		t := &r.Templates[i]

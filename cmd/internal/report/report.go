@@ -25,15 +25,16 @@ type Report struct {
 	Figures Figures `json:"figures"`
 	Before  Before  `json:"before"` // the period before, for comparison
 
-	Outcomes  []Row      `json:"outcomes"`  // missed calls by how they ended
-	Verdicts  []Row      `json:"verdicts"`  // missed calls by what was decided
-	States    []Row      `json:"states"`    // texts to them by where they stand
-	Days      []Day      `json:"days"`      // in order; weeks if the period is long
-	Step      int        `json:"step"`      // days in each of Days: 1 or 7
-	Hours     [7][24]int `json:"hours"`     // missed calls by weekday, Monday first, and hour, by the clock of their business
-	Lines     []Group    `json:"lines"`     // most missed calls first
-	Templates []Group    `json:"templates"` // most texts first
-	Advice    []Advice   `json:"advice"`    // most pressing first
+	Outcomes  []Row      `json:"outcomes"`             // missed calls by how they ended
+	Verdicts  []Row      `json:"verdicts"`             // missed calls by what was decided
+	States    []Row      `json:"states"`               // texts to them by where they stand
+	Days      []Day      `json:"days"`                 // in order; weeks if the period is long
+	Step      int        `json:"step"`                 // days in each of Days: 1 or 7
+	Hours     [7][24]int `json:"hours"`                // missed calls by weekday, Monday first, and hour, by the clock of their business
+	Lines     []Group    `json:"lines"`                // most missed calls first
+	Templates []Group    `json:"templates"`            // most texts first
+	Would     []Would    `json:"would_send,omitempty"` // by shadow mode, most first
+	Advice    []Advice   `json:"advice"`               // most pressing first
 }
 
 // Before is the period before: the same days of the weeks before.

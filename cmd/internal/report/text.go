@@ -39,6 +39,7 @@ func WriteText(w io.Writer, r *Report) error {
 	rowsText(&b, r, r.Verdicts)
 	section(&b, "Texts by state")
 	rowsText(&b, r, r.States)
+	r.shadowText(&b)
 	r.groupsText(&b)
 	r.daysText(&b)
 	r.hoursText(&b)
