@@ -54,7 +54,7 @@ type verb struct {
 func verbs() []*verb {
 	return []*verb{
 		runVerb(), checkVerb(), demoVerb(), statusVerb(), explainVerb(), optoutVerb(), threadsVerb(), backupVerb(),
-		forgetVerb(), replayVerb(), reportVerb(), testVerb(),
+		forgetVerb(), replayVerb(), reportVerb(), testVerb(), packVerb(),
 	}
 }
 

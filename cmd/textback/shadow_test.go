@@ -44,6 +44,7 @@ func TestTheFirstWeekInShadowMode(t *testing.T) {
 	look("check", told("check"), "were it not for shadow mode", "shadow mode is on: everything is decided and counted, and nothing is sent")
 	look("explain", told("explain", "+12025550190"), "verdict: shadow: shadow mode: nothing is sent; else: ")
 	look("status", told("status"), "shadow mode: ")
+	look("pack", told("pack", "--form", "10dlc"), "(`monthlyVolume`, figures) > 120 4 first texts in 1 days, shadow mode included")
 	if n := len(s.smsc.Texts()); n != 0 {
 		t.Errorf("%d texts left", n)
 	}
