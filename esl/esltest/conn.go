@@ -34,6 +34,7 @@ type conn struct {
 
 	mu   sync.Mutex
 	out  []outgoing
+	busy int // frames that the writer has taken and not written yet
 	wake chan struct{}
 	done chan struct{}
 }
@@ -90,11 +91,11 @@ func (c *conn) queue(o outgoing) {
 	}
 }
 
-// held counts what waits to be written.
+// held counts what is not written yet.
 func (c *conn) held() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.out)
+	return len(c.out) + c.busy
 }
 
 // write is the goroutine that writes, several frames at a time.
@@ -110,7 +111,7 @@ func (c *conn) write() {
 		for {
 			c.mu.Lock()
 			todo := c.out
-			c.out = nil
+			c.out, c.busy = nil, len(todo)
 			c.mu.Unlock()
 			if len(todo) == 0 {
 				break
@@ -135,6 +136,9 @@ func (c *conn) write() {
 					o.written()
 				}
 			}
+			c.mu.Lock()
+			c.busy = 0
+			c.mu.Unlock()
 			c.server.wrote()
 		}
 	}
