@@ -230,3 +230,13 @@ func words(err error) string {
 		return Clean(err.Error())
 	}
 }
+
+// Count adds further calls of the same kind as one that was added.
+func (f *Found) Count(c Call, n int) {
+	f.context(Clean(c.Context)).Calls += n
+	for i := range f.Lines {
+		if f.Lines[i].Shown == Clean(c.Dialled) {
+			f.Lines[i].Calls += n
+		}
+	}
+}
