@@ -89,6 +89,7 @@ type Daemon struct {
 	flights  flights
 
 	aftermath aftermath
+	desk      *desk // what the web page asks
 }
 
 // running is one configuration in use with what was built from it. It is replaced as a whole by a reload.
@@ -106,6 +107,7 @@ func Run(ctx context.Context, o Options) error {
 		d.now = time.Now
 	}
 	d.started = d.now()
+	d.desk = newDesk(d)
 	d.log = slog.New(&feed.Log{Handler: o.Log.Handler(), Feed: &d.feed})
 	if o.LogDropped != nil {
 		d.met.Watch("log_dropped_total", "Log lines dropped because the log was slow or away.", func() float64 { return float64(o.LogDropped()) })

@@ -145,6 +145,7 @@ func (d *Daemon) feedState(ctx context.Context) *feed.State {
 // committed is told of every commit of the store: what is on the disk has happened.
 func (d *Daemon) committed(c store.Commit) {
 	d.met.commit(c)
+	d.desk.changed()
 	for _, t := range c.Texts {
 		d.met.text(t)
 		d.feed.Tell(handoff.TypeText+t.State.String(), d.now(), t.To, handoff.TextOf(&t))

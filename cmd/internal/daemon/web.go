@@ -66,7 +66,7 @@ func configKey(cfg *configs.Config, what string) string {
 	if what == "metrics" {
 		return cfg.Metrics.Listen
 	}
-	key := fmt.Sprintf("%+v %s", cfg.HTTP, cfg.HTTP.Token.Reveal())
+	key := fmt.Sprintf("%+v %s %s", cfg.HTTP, cfg.HTTP.Token.Reveal(), cfg.HTTP.PagePassword.Reveal())
 	for _, b := range cfg.Bookings {
 		key += fmt.Sprintf(" %s %s %s %s", b.Service, b.Path, b.Business, b.Secret.Reveal())
 	}
@@ -84,7 +84,7 @@ func (d *Daemon) metrics(ctx context.Context) error {
 	})
 }
 
-// web takes bookings and replies by people over HTTP.
+// web takes bookings and replies by people over HTTP, and serves the page.
 func (d *Daemon) web(ctx context.Context) error {
 	return d.listenWhile(ctx, "http", func(cfg *configs.Config) (net.Listener, http.Handler, string, error) {
 		key := configKey(cfg, "http")
@@ -110,7 +110,7 @@ func (d *Daemon) web(ctx context.Context) error {
 
 func (d *Daemon) webOptions(cfg *configs.Config) web.Options {
 	o := web.Options{Log: d.log, Now: d.now, PerMinute: cfg.HTTP.PerMinute,
-		TrustedProxies: cfg.HTTP.TrustedProxies, OnBooking: d.booking, OnRefused: d.met.HTTPRefused.Inc,
+		TrustedProxies: cfg.HTTP.TrustedProxies, Page: d.pageOptions(cfg), OnBooking: d.booking, OnRefused: d.met.HTTPRefused.Inc,
 		OnReply: func(ctx context.Context, r web.Reply) error {
 			_, err := d.answer(ctx, r.Thread, r.Person, r.Text, 0)
 			switch {
@@ -118,6 +118,8 @@ func (d *Daemon) webOptions(cfg *configs.Config) web.Options {
 				return web.ErrNoThread
 			case errors.Is(err, store.ErrOptedOut):
 				return fmt.Errorf("%w: the caller has opted out", web.ErrRefused)
+			case errors.Is(err, store.ErrState):
+				return fmt.Errorf("%w: the caller has a newer conversation", web.ErrRefused)
 			}
 			return err
 		},

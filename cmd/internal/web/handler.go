@@ -29,6 +29,7 @@ type handler struct {
 	sources map[string]BookingSource
 	limits  *limits
 	seen    *seen
+	ui      *ui // nil without a page
 }
 
 // Handler checks the options and makes the handler. Serve it with [Serve], which bounds connections and time.
@@ -48,7 +49,7 @@ func Handler(o Options) (http.Handler, error) {
 		switch {
 		case b.Service != CalCom && b.Service != Calendly:
 			return nil, fmt.Errorf("booking service %q: write %q or %q", b.Service, CalCom, Calendly)
-		case !strings.HasPrefix(b.Path, "/") || b.Path == "/healthz" || strings.HasPrefix(b.Path, "/threads/"):
+		case !strings.HasPrefix(b.Path, "/") || b.Path == "/healthz" || strings.HasPrefix(b.Path, "/threads/") || strings.HasPrefix(b.Path, uiRoot):
 			return nil, fmt.Errorf("booking path %q: it must begin with / and not be one of our own", b.Path)
 		case b.Secret == "":
 			return nil, fmt.Errorf("booking path %s has no secret: anybody could invent bookings", b.Path)
@@ -68,7 +69,25 @@ func Handler(o Options) (http.Handler, error) {
 			return nil, fmt.Errorf("the token of %q: nobody takes replies", t.Name)
 		}
 	}
-	return h, nil
+	if o.Page == nil {
+		return h, nil
+	}
+	switch {
+	case len(o.Page.Password) < 12:
+		return nil, errors.New("the password of the web page is shorter than 12 characters")
+	case o.Page.Desk == nil || o.OnReply == nil:
+		return nil, errors.New("the web page: nobody answers it")
+	}
+	var err error
+	h.ui, err = newUI(h, o.Page)
+	return h, err
+}
+
+// stop ends what would go on by itself: the live streams of the page.
+func (h *handler) stop() {
+	if h.ui != nil {
+		h.ui.stop()
+	}
 }
 
 // ServeHTTP finds the page. What is unknown gets 404 and no line in the log: scanners ask for thousands of things.
@@ -80,9 +99,20 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	from := h.client(r)
+	page := h.ui != nil && h.ui.mine(r.URL.Path)
+	if page {
+		if _, ok := h.ui.person(r, false); ok {
+			h.ui.serve(w, r)
+			return
+		}
+	}
 	if !h.limits.allow(from, h.Now()) {
 		w.Header().Set("Retry-After", "60")
 		w.WriteHeader(http.StatusTooManyRequests)
+		return
+	}
+	if page {
+		h.ui.serve(w, r)
 		return
 	}
 	if source, ok := h.sources[r.URL.Path]; ok {
@@ -150,12 +180,17 @@ func (h *handler) trusted(a netip.Addr) bool {
 	return false
 }
 
-// refuse answers 401 and writes the one line that fail2ban reads; docs/http.md promises that src comes first.
-func (h *handler) refuse(w http.ResponseWriter, from netip.Addr, path, reason string) {
+// note counts what is refused, and writes the one line that fail2ban reads; docs/http.md promises that src comes first.
+func (h *handler) note(from netip.Addr, path, reason string) {
 	if h.OnRefused != nil {
 		h.OnRefused()
 	}
 	h.Log.Warn("http-refused", "src", from.String(), "path", path, "reason", reason)
+}
+
+// refuse notes a request, and answers 401.
+func (h *handler) refuse(w http.ResponseWriter, from netip.Addr, path, reason string) {
+	h.note(from, path, reason)
 	w.WriteHeader(http.StatusUnauthorized)
 }
 

@@ -29,6 +29,9 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 		// What net/http would print is made by strangers (TLS scans, broken requests), a line for each.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
+	if s, ok := h.(interface{ stop() }); ok {
+		srv.RegisterOnShutdown(s.stop)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(netutil.LimitListener(l, maxConns)) }()
 	select {

@@ -1,5 +1,5 @@
 // Package web is the HTTP listener: booking webhooks of Cal.com and Calendly, replies of staff by an authenticated call,
-// a health page, and the metrics for Prometheus. It checks, parses and hands over; it never reads the store.
+// the web page for people, a health page, and the metrics for Prometheus. It checks, parses and hands over; it never reads the store.
 package web
 
 import (
@@ -61,6 +61,7 @@ type Reply struct {
 type Options struct {
 	Bookings []BookingSource
 	Tokens   []Token
+	Page     *Page // nil: there is no page for people
 
 	// OnBooking makes a booking durable; an error lets the service try again. It may see the same Key again after a
 	// restart and must then do nothing.
