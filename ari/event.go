@@ -11,9 +11,15 @@ import (
 // these two alone. It looks at the outermost object only, takes the first of a key, and gives "" for what it does not find
 // or what is not a plain string.
 func peek(raw []byte) (typ, variable string) {
+	t, v := peekBytes(raw)
+	return string(t), string(v)
+}
+
+// peekBytes is peek without an allocation: what it gives are parts of raw.
+func peekBytes(raw []byte) (typ, variable []byte) {
 	p := scanner{b: raw}
 	if !p.skip('{') {
-		return "", ""
+		return nil, nil
 	}
 	for {
 		key, ok := p.text()
@@ -21,16 +27,14 @@ func peek(raw []byte) (typ, variable string) {
 			return typ, variable
 		}
 		switch {
-		case string(key) == "type" && typ == "":
-			value, _ := p.peekText()
-			typ = string(value)
-			if typ != "ChannelVarset" || variable != "" {
+		case string(key) == "type" && len(typ) == 0:
+			typ, _ = p.peekText()
+			if string(typ) != "ChannelVarset" || len(variable) > 0 {
 				return typ, variable
 			}
-		case string(key) == "variable" && variable == "":
-			value, _ := p.peekText()
-			variable = string(value)
-			if typ != "" {
+		case string(key) == "variable" && len(variable) == 0:
+			variable, _ = p.peekText()
+			if len(typ) > 0 {
 				return typ, variable
 			}
 		}
@@ -38,6 +42,16 @@ func peek(raw []byte) (typ, variable string) {
 			return typ, variable
 		}
 	}
+}
+
+// typeName is the type as a string, without an allocation for those that are read.
+func typeName(typ []byte) string {
+	for _, name := range readTypes {
+		if string(typ) == name {
+			return name
+		}
+	}
+	return string(typ)
 }
 
 // scanner steps over JSON text. It checks only what it needs to find its way.
@@ -145,6 +159,14 @@ func decodeEvent(raw []byte) (v6.Event, error) {
 		}
 	}
 	return ev, errors.New("decode: " + printable(err.Error(), 160))
+}
+
+// ended is subjects for the end of a channel that was decoded.
+func ended(e *v6.ChannelDestroyed) []string {
+	if e.Channel.ID == "" {
+		return nil
+	}
+	return []string{e.Channel.ID}
 }
 
 // subjects are the ids of the channels that an event is about.

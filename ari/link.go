@@ -70,11 +70,11 @@ type link struct {
 
 func (l *link) deliver(m Message) { l.handle(m) }
 
-func (l *link) wanted(typ, variable string) bool {
-	if len(l.types) > 0 && typ != "" && !l.types[typ] {
+func (l *link) wanted(typ, variable []byte) bool {
+	if len(l.types) > 0 && len(typ) > 0 && !l.types[string(typ)] {
 		return false
 	}
-	return typ != "ChannelVarset" || l.o.Variable == nil || l.o.Variable(variable)
+	return string(typ) != "ChannelVarset" || l.o.Variable == nil || l.o.Variable(string(variable))
 }
 
 // lookFor asks what to look up on account of a message, and leaves out what was asked for already.

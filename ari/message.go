@@ -64,6 +64,9 @@ type Message struct {
 	// Err: MessageDown: why. MessageEvent: what could not be decoded; Event has the rest. MessageVariables: why values
 	// are missing.
 	Err error
+
+	quick bool // Event was decoded by decodeQuick, which found tech_cause too
+	tech  int
 }
 
 // Snapshot is what a read-back found.

@@ -1,6 +1,7 @@
 package ari
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	v6 "github.com/CyCoreSystems/ari/v6"
 	"golang.org/x/net/websocket"
 )
 
@@ -83,19 +85,20 @@ func (l *link) session(ctx context.Context) error {
 // read takes frames off the wire for as long as there is one. It never waits for anything but the wire.
 func (s *session) read(ws *websocket.Conn) error {
 	c := s.o.Counters
+	var buf []byte // used again: most events are not wanted, and cost no memory
 	for {
-		var raw []byte
-		if err := websocket.Message.Receive(ws, &raw); err != nil {
+		var err error
+		if buf, err = receive(ws, buf[:0]); err != nil {
 			return readError(err)
 		}
 		now := time.Now()
 		c.LastEvent.Store(now.UnixNano())
-		typ, variable := peek(raw)
+		typ, variable := peekBytes(buf)
 		if !s.wanted(typ, variable) {
 			c.Unwanted.Add(1)
 			continue
 		}
-		if !s.q.put(item{raw: raw, typ: typ, seen: now}) {
+		if !s.q.put(item{raw: bytes.Clone(buf), typ: typeName(typ), seen: now}) {
 			c.Dropped.Add(1)
 		}
 	}
@@ -214,7 +217,7 @@ func (s *session) event(it item) error {
 	}
 	c := s.o.Counters
 	m := Message{Kind: MessageEvent, Seen: it.seen, Type: it.typ, Raw: it.raw}
-	m.Event, m.Err = decodeEvent(it.raw)
+	m.decode()
 	switch {
 	case m.Err == nil:
 	case errors.Is(m.Err, errUnknownType):
@@ -234,7 +237,11 @@ func (s *session) event(it item) error {
 	s.note(m)
 	s.deliver(m)
 	if it.typ == "ChannelDestroyed" {
-		for _, id := range subjects(it.raw) {
+		about := subjects
+		if e, ok := m.Event.(*v6.ChannelDestroyed); ok && m.quick {
+			about = func([]byte) []string { return ended(e) }
+		}
+		for _, id := range about(it.raw) {
 			s.asked.forget(id)
 		}
 	}

@@ -2,6 +2,7 @@ package ari
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,11 +92,12 @@ func NewTranslator(o TranslateOptions) *Translator {
 	return t
 }
 
+// readTypes are the types of events that are read, the frequent ones first.
+var readTypes = [...]string{"ChannelVarset", "ChannelDialplan", "Dial", "ChannelCreated", "ChannelDestroyed", "ChannelStateChange",
+	"ChannelHangupRequest", "ChannelEnteredBridge", "ChannelLeftBridge", "ChannelCallerId"}
+
 // Types are the types of events that [Translator.Translate] reads, for Options.Types.
-func (*Translator) Types() []string {
-	return []string{"ChannelCreated", "ChannelDestroyed", "ChannelHangupRequest", "ChannelStateChange", "ChannelDialplan",
-		"ChannelVarset", "ChannelCallerId", "ChannelEnteredBridge", "ChannelLeftBridge", "Dial"}
-}
+func (*Translator) Types() []string { return slices.Clone(readTypes[:]) }
 
 // Variable tells whether a ChannelVarset of this variable is read, for Options.Variable. It is safe at any time.
 func (t *Translator) Variable(name string) bool {
@@ -324,7 +326,7 @@ func (t *Translator) destroyed(m *Message, e *v6.ChannelDestroyed) []textback.Ev
 	end := pbxEvent(m, e.Timestamp, textback.LegEnded, ch.ID)
 	end.Cause = textback.Cause{Q850: e.Cause, Word: e.CauseTxt}
 	end.Of = helper(ch.Name)
-	tech := techCause(m.Raw)
+	tech := m.techCause()
 	if ch.State == "Ring" && e.Cause == 26 {
 		end.Elsewhere = true // Reason: Q.850;cause=26 in the CANCEL; Asterisk 16 tells it nowhere else
 	}
@@ -352,6 +354,13 @@ func (t *Translator) foundRinging(m *Message, at v6.DateTime, ch *v6.ChannelData
 	return []textback.Event{made}
 }
 
+func (m *Message) techCause() int {
+	if m.quick {
+		return m.tech
+	}
+	return techCause(m.Raw)
+}
+
 // techCause is the SIP code that Asterisk 22 adds to the end of a channel; ari/v6 does not know the field.
 func techCause(raw []byte) int {
 	var e struct {
@@ -373,7 +382,7 @@ func (t *Translator) hangup(m *Message, e *v6.ChannelHangupRequest) []textback.E
 	}
 	ask.By = textback.EndedByCaller
 	// SIP;cause=200;text="Call completed elsewhere" in the CANCEL makes the cause 16, a bare CANCEL 127.
-	ask.Elsewhere = ch.State == "Ring" && (e.Cause == 26 || e.Cause == 16 && techCause(m.Raw) == 487)
+	ask.Elsewhere = ch.State == "Ring" && (e.Cause == 26 || e.Cause == 16 && m.techCause() == 487)
 	return append(out, ask)
 }
 

@@ -49,8 +49,9 @@ func FuzzTranslate(f *testing.F) {
 		scan.Buffer(nil, 1<<20)
 		for scan.Scan() {
 			seen = seen.Add(time.Millisecond)
-			m := Message{Kind: MessageEvent, Seen: seen, Raw: scan.Bytes()}
-			m.Event, m.Err = decodeEvent(m.Raw)
+			typ, _ := peek(scan.Bytes())
+			m := Message{Kind: MessageEvent, Seen: seen, Type: typ, Raw: scan.Bytes()}
+			m.decode()
 			for _, e := range tr.Translate(m) {
 				note(tracker.Observe(e))
 			}

@@ -105,7 +105,7 @@ func messages(t testing.TB, path string, s truth) []Message {
 				continue // as the link would
 			}
 			m := Message{Kind: MessageEvent, Seen: seen(lines[next].TMS), Type: typ, Raw: lines[next].Event}
-			m.Event, m.Err = decodeEvent(m.Raw)
+			m.decode()
 			ms = append(ms, m)
 		}
 	}

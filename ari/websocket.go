@@ -6,9 +6,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,14 +35,31 @@ type wire struct {
 	ready  bool   // the handshake is done
 	head   []byte // the first bytes of the handshake's answer: x/net/websocket does not tell the HTTP status
 	budget int    // bytes that the handshake may still read
+	ahead  []byte // read from the connection and not yet taken: x/net/websocket reads 4 KB at a time
+	buf    []byte
 }
+
+// readAhead is how much is read from the connection at once.
+const readAhead = 64 << 10
 
 func (w *wire) Read(p []byte) (int, error) {
 	if w.ready {
-		if err := w.SetReadDeadline(time.Now().Add(w.idle)); err != nil {
-			return 0, err
+		if len(w.ahead) == 0 {
+			if err := w.SetReadDeadline(time.Now().Add(w.idle)); err != nil {
+				return 0, err
+			}
+			if w.buf == nil {
+				w.buf = make([]byte, readAhead)
+			}
+			n, err := w.Conn.Read(w.buf)
+			if n == 0 {
+				return 0, err
+			}
+			w.ahead = w.buf[:n] // an error comes again with the next read
 		}
-		return w.Conn.Read(p)
+		n := copy(p, w.ahead)
+		w.ahead = w.ahead[n:]
+		return n, nil
 	}
 	if w.budget <= 0 {
 		return 0, errHandshakeTooLong
@@ -162,6 +181,35 @@ func upgrade(o Options, u *url.URL) *websocket.Config {
 	carrier.SetBasicAuth(o.Username, o.Password)
 	return &websocket.Config{Location: &loc, Origin: &origin, Version: websocket.ProtocolVersionHybi13,
 		Protocol: []string{"ari"}, Header: carrier.Header}
+}
+
+// receive reads the next frame that is a message into buf, as websocket.Message.Receive does, but without memory of its own.
+// Asterisk sends an event as one frame.
+func receive(ws *websocket.Conn, buf []byte) ([]byte, error) {
+	for {
+		frame, err := ws.NewFrameReader()
+		if err != nil {
+			return buf, err
+		}
+		head := 0 // what Len counts besides the payload
+		if h, ok := frame.HeaderReader().(*bytes.Buffer); ok {
+			head = h.Len()
+		}
+		frame, err = ws.HandleFrame(frame) // answers pings, takes pongs, ends with a close
+		if err != nil {
+			return buf, err
+		}
+		if frame == nil {
+			continue
+		}
+		size := frame.Len() - head
+		if size > ws.MaxPayloadBytes || size < 0 {
+			return buf, websocket.ErrFrameTooLarge
+		}
+		buf = slices.Grow(buf[:0], size)[:size]
+		_, err = io.ReadFull(frame, buf)
+		return buf, err
+	}
 }
 
 // pingCodec sends a ping without payload.
