@@ -48,9 +48,9 @@ func runInit(ctx context.Context, e *env, v *verb, args []string) int {
 	r := &initRun{e: e, found: &discover.Found{}}
 	f := &r.flags
 	fs.StringVar(&f.config, "config", defaultConfig, "configuration `FILE` to write")
-	fs.StringVar(&f.secrets, "secrets", "", "`FOLDER` for the passwords' files; beside the configuration, named as it, unless given")
+	fs.StringVar(&f.secrets, "secrets", "", "`FOLDER` for the passwords' files; that of the configuration, or one beside it, unless given")
 	fs.StringVar(&f.answers, "answers", "", "TOML `FILE` with the answers, key = \"value\": nobody is asked")
-	fs.BoolVar(&f.force, "force", false, "replace files that exist")
+	fs.BoolVar(&f.force, "force", false, "replace files that exist; the configuration is kept as FILE.old")
 	fs.BoolVar(&f.noConnect, "no-connect", false, "do not try the PBX and the message centre")
 	fs.BoolVar(&f.printing, "print", false, "print the configuration instead of writing it")
 	fs.DurationVar(&f.watch, "watch", 0, "with --answers: `TIME` to watch for calls from outside")
@@ -111,16 +111,16 @@ func (r *initRun) prepare() error {
 	}
 	f.config = path
 	if f.secrets == "" {
-		f.secrets = strings.TrimSuffix(path, ".toml")
-		if f.secrets == path {
-			f.secrets += ".secrets"
+		f.secrets = filepath.Dir(path)
+		if filepath.Base(f.secrets) != "textback" { // a folder of others
+			f.secrets = strings.TrimSuffix(path, ".toml") + ".secrets"
 		}
 	}
 	if f.secrets, err = filepath.Abs(f.secrets); err != nil {
 		return fmt.Errorf("find the passwords' folder: %w", err)
 	}
 	if !f.printing {
-		if _, err := os.Lstat(path); err == nil && !f.force {
+		if _, err := os.Lstat(path); err == nil && !f.force && f.answers != "" {
 			return fmt.Errorf("%s: %w", path, errConfigExists)
 		}
 		if err := writable(filepath.Dir(path)); err != nil {
@@ -199,12 +199,28 @@ func readAnswers(path string) (map[string]string, error) {
 // run asks, tries, and writes at the very end.
 func (r *initRun) run(ctx context.Context) error {
 	r.ask.say("textback init: %s will be written when all is known, not before. Enter takes what stands in [brackets].\n", r.flags.config)
-	for _, step := range []func(context.Context) error{r.askPBX, r.askRecords, r.askBusiness, r.askLines, r.askWords, r.askSMPP, r.finish} {
+	for _, step := range []func(context.Context) error{r.askReplace, r.askPBX, r.askRecords, r.askBusiness, r.askLines, r.askWords, r.askSMPP, r.finish} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// askReplace asks before anything else whether a configuration that exists is to be replaced.
+func (r *initRun) askReplace(ctx context.Context) error {
+	if r.flags.printing || r.flags.force || !r.ask.person() {
+		return nil
+	}
+	if _, err := os.Lstat(r.flags.config); err != nil {
+		return nil // there is none, or writing will say what is wrong
+	}
+	yes, err := r.ask.yes(ctx, "replace", r.flags.config+" exists. Replace it (it is kept as "+r.flags.config+".old)", false)
+	if err == nil && !yes {
+		err = errConfigExists
+	}
+	r.flags.force = yes
+	return err
 }
 
 // finish checks the configuration, writes all files, and says what comes next.

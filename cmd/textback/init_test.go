@@ -114,7 +114,7 @@ func TestInitWritesAConfigurationThatTheDaemonRunsWith(t *testing.T) {
 		cfg.Set.Businesses["main"].Name != `Acme "Best" Plumbing` || !strings.Contains(strings.Join(cfg.PBXs[0].Inbound, " "), "from-trunk*") {
 		t.Errorf("%+v", cfg.PBXs[0])
 	}
-	for _, f := range []string{"textback.toml", "textback/ari.password", "textback/smpp.password"} {
+	for _, f := range []string{"textback.toml", "textback.secrets/ari.password", "textback.secrets/smpp.password"} {
 		info, err := os.Stat(filepath.Join(filepath.Dir(s.config), f))
 		if err != nil || info.Mode().Perm() != 0o640 {
 			t.Errorf("%s: %v, %v", f, info, err)
@@ -143,6 +143,19 @@ func TestInitWritesAConfigurationThatTheDaemonRunsWith(t *testing.T) {
 	}
 	if text, _ := os.ReadFile(s.config); !strings.Contains(string(text), `"Other"`) {
 		t.Errorf("--force replaced nothing:\n%s", text)
+	}
+	if text, err := os.ReadFile(s.config + ".old"); err != nil || !strings.Contains(string(text), `"Acme \"Best\" Plumbing"`) {
+		t.Errorf("the old one was not kept: %v\n%s", err, text)
+	}
+	if cfg, err := configs.Load(s.config); err != nil || cfg.Set.Businesses["main"].Name != "Other" {
+		t.Errorf("%v", err)
+	}
+
+	// A person is asked, before anything else.
+	x := newTerminal(t, "init", "--config", s.config)
+	x.answer("Replace it", "\n")
+	if err := x.wait(); err == nil || !strings.Contains(x.shown(), "exists already") {
+		t.Errorf("%v\n%s", err, x.shown())
 	}
 }
 

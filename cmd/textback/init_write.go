@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // newFile is a file that init makes.
@@ -43,6 +44,9 @@ func writeAll(files []newFile, force bool) (err error) {
 	}
 	for i, f := range files {
 		if force {
+			if err := keepOld(f.path); err != nil {
+				return err
+			}
 			err = os.Rename(made[i], f.path)
 		} else {
 			err = os.Link(made[i], f.path) // unlike a rename it never replaces
@@ -51,6 +55,21 @@ func writeAll(files []newFile, force bool) (err error) {
 			return fmt.Errorf("write %s: %w", f.path, existsHint(err))
 		}
 		placed = append(placed, f.path)
+	}
+	return nil
+}
+
+// keepOld keeps a configuration that is replaced. Passwords are not kept.
+func keepOld(path string) error {
+	if !strings.HasSuffix(path, ".toml") {
+		return nil
+	}
+	old := path + ".old"
+	if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("keep the old configuration: %w", err)
+	}
+	if err := os.Link(path, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("keep the old configuration: %w", err)
 	}
 	return nil
 }

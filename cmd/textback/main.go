@@ -54,7 +54,7 @@ type verb struct {
 func verbs() []*verb {
 	return []*verb{
 		runVerb(), initVerb(), checkVerb(), demoVerb(), statusVerb(), explainVerb(), optoutVerb(), threadsVerb(), backupVerb(),
-		forgetVerb(), replayVerb(), reportVerb(), testVerb(), packVerb(),
+		forgetVerb(), replayVerb(), reportVerb(), testVerb(), doctorVerb(), packVerb(),
 	}
 }
 
