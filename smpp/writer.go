@@ -2,6 +2,7 @@ package smpp
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -29,6 +30,7 @@ func (s *session) write() {
 		case <-s.done:
 			return
 		}
+		runtime.Gosched() // those whom the last answers woke get the chance to come along
 	gather:
 		for len(buf) < batch {
 			select {
