@@ -96,9 +96,11 @@ func report(e *env, err error) int {
 // show prints JSON if asked for, else what f prints.
 func (t *target) show(e *env, v any, f func(w io.Writer)) int {
 	if *t.json {
-		enc := json.NewEncoder(e.stdout)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(v); err != nil {
+		b, err := json.MarshalIndent(v, "", "  ")
+		if err == nil {
+			_, err = e.stdout.Write(append(inert(b), '\n'))
+		}
+		if err != nil {
 			return fail(e, exitFailed, err, "")
 		}
 		return exitOK
@@ -126,9 +128,9 @@ func readAll(r io.Reader) ([]byte, error) {
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r == '\n', r == '\r', r == '\t':
+		case r == '\n', r == '\r', r == '\t', unicode.In(r, unicode.Zl, unicode.Zp):
 			return ' '
-		case unicode.IsControl(r), unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs):
+		case hidden(r):
 			return -1
 		default:
 			return r

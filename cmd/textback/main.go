@@ -53,7 +53,7 @@ type verb struct {
 // verbs lists the commands in the order of `textback help`.
 func verbs() []*verb {
 	return []*verb{
-		runVerb(), initVerb(), checkVerb(), demoVerb(), statusVerb(), explainVerb(), optoutVerb(), threadsVerb(), backupVerb(),
+		runVerb(), initVerb(), checkVerb(), demoVerb(), statusVerb(), watchVerb(), explainVerb(), optoutVerb(), threadsVerb(), backupVerb(),
 		forgetVerb(), replayVerb(), reportVerb(), testVerb(), doctorVerb(), packVerb(),
 	}
 }

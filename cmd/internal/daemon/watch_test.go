@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"textback/cmd/internal/control"
+	"textback/cmd/internal/feed"
 )
 
 // watched is one line of the stream.
@@ -190,4 +191,43 @@ func TestEveryMetricOfARunningDaemonIsDocumented(t *testing.T) {
 	}
 	w.smsc.Close()
 	w.await("a link that is down", func() bool { code, body := get("/readyz"); return code == 503 && body == "smpp carrier is down\n" })
+}
+
+// TestAWatcherWhoReadsNothingIsLetGo, the daemon goes on meanwhile, and he is told so once he reads again.
+func TestAWatcherWhoReadsNothingIsLetGo(t *testing.T) {
+	w := newWorld(t, fast, "")
+	var d *Daemon
+	w.start(func(o *Options) {
+		ready := o.Ready
+		o.Ready = func(x *Daemon) { d = x; ready(x) }
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), waitBound)
+	defer cancel()
+	r, wr := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- control.NewClient(filepath.Join(w.dir, "control.sock")).Stream(ctx, "watch", WatchArgs{}, wr)
+		wr.Close()
+	}()
+	w.await("the watcher", d.feed.Watched)
+	long := strings.Repeat("x", 1000)
+	w.await("the end of his patience", func() bool {
+		for range 200 {
+			d.feed.Tell("log", d.now(), "", feed.Line{ID: "flood", Pairs: [][2]string{{"x", long}}})
+		}
+		return !d.feed.Watched()
+	})
+	w.played("03", "+15557000003")
+	w.await("the text", func() bool { return len(w.textsTo("+15557000003")) == 1 })
+	last := ""
+	in := bufio.NewScanner(r)
+	for in.Scan() {
+		last = in.Text()
+	}
+	if !strings.Contains(last, `"slow"`) {
+		t.Errorf("the last that he reads is %.200s", last)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the stream ended with %v", err)
+	}
 }
