@@ -17,7 +17,7 @@ func parsePackaged(text string, secrets map[string]bool) (*Config, error) {
 	return Parse("/etc/textback/textback.toml", []byte(text), Options{
 		ReadFile: func(path string) ([]byte, fs.FileMode, error) {
 			if secrets[path] {
-				return []byte("secret\n"), 0o640, nil
+				return []byte("a secret of many letters\n"), 0o640, nil
 			}
 			return nil, 0, fs.ErrNotExist
 		}, Getenv: func(string) string { return "" }})
@@ -89,7 +89,7 @@ func TestTheExamplesInThePackagedFileAreRight(t *testing.T) {
 	if n := len(all.FindAllString(text, -1)); n < 20 {
 		t.Errorf("only %d examples", n)
 	}
-	secrets["/etc/textback/esl.password"] = true
+	secrets["/etc/textback/esl.password"], secrets["/etc/textback/page.password"] = true, true
 	c, err := parsePackaged(all.ReplaceAllString(text, "$1"), secrets)
 	if err != nil {
 		t.Fatal(err)
