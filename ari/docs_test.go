@@ -4,6 +4,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"textback"
 )
 
 // pageTable gives the rows of a table of docs/detection.md that begins with a head.
@@ -61,5 +64,40 @@ func TestTheTablesOfTheDocumentationAreThoseOfTheCode(t *testing.T) {
 	}
 	if want := len(dialResults) + len(queueResults) + len(voicemailResults); results != want {
 		t.Errorf("the page has %d results, the code %d", results, want)
+	}
+}
+
+// TestOnlyWhoPressesTheKeyIsTexted is the dialplan of docs/compliance.md that asks: it begins with no, and a key makes it yes.
+func TestOnlyWhoPressesTheKeyIsTexted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		values   []string
+		declined bool
+	}{"nothing set": {nil, false}, "asked, no key": {[]string{"no"}, true}, "asked, key pressed": {[]string{"no", "yes"}, false}} {
+		tr := NewTranslator(testOptions())
+		tracker := textback.NewTracker(textback.TrackerOptions{PBX: "hq"})
+		var ended []textback.Call
+		observe := func(m Message) {
+			for _, e := range tr.Translate(m) {
+				for _, c := range tracker.Observe(e) {
+					if c.Kind == textback.CallEnded {
+						ended = append(ended, c.Call)
+					}
+				}
+			}
+		}
+		ring, up := chanJSON("1", "PJSIP/carrier-1", "Ring", "from-trunk", "Dial", "{}"), chanJSON("1", "PJSIP/carrier-1", "Up", "from-trunk", "BackGround", "{}")
+		observe(made(t, 0, "ChannelCreated", ring))
+		for i, v := range tc.values {
+			observe(made(t, 1000*(i+1), "ChannelVarset", up, "variable", `"TEXTBACK"`, "value", `"`+v+`"`))
+		}
+		observe(made(t, 9000, "ChannelDestroyed", up, "cause", "16", "cause_txt", `"Normal Clearing"`))
+		for _, c := range tracker.Settle(epoch.Add(time.Hour)) {
+			if c.Kind == textback.CallEnded {
+				ended = append(ended, c.Call)
+			}
+		}
+		if len(ended) != 1 || ended[0].Declined != tc.declined {
+			t.Errorf("%s: %+v", name, ended)
+		}
 	}
 }
