@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs Chromium (Debian's package), for the test that TEXTBACK_CHROMIUM=1 switches on: it lays the HTML report out in a
-# real browser at the width of a phone and of a desk, and on paper.
+# Installs Chromium (Debian's package), for the tests that TEXTBACK_CHROMIUM=1 switches on: they lay the HTML report out in a
+# real browser at the width of a phone and of a desk, and on paper; and they use the web page of a running textback as people do,
+# by its DevTools protocol.
 set -eu
 if ! command -v chromium >/dev/null; then
 	export DEBIAN_FRONTEND=noninteractive
