@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"unicode"
-
-	"github.com/pelletier/go-toml/v2"
 )
 
 // root is the repository's folder, seen from this package's tests.
@@ -217,23 +215,6 @@ func TestEveryCommandOfTheDocumentationExists(t *testing.T) {
 	}
 	if seen < 60 {
 		t.Errorf("only %d commands were looked at", seen)
-	}
-}
-
-// TestEveryPieceOfTOMLInTheDocumentationIsTOML: what each key means is for the tests of the pages that explain them.
-func TestEveryPieceOfTOMLInTheDocumentationIsTOML(t *testing.T) {
-	seen := 0
-	for _, p := range pages(t) {
-		for _, m := range tomlBlock.FindAllStringSubmatch(p.text, -1) {
-			seen++
-			var v map[string]any
-			if err := toml.Unmarshal([]byte(m[1]), &v); err != nil {
-				t.Errorf("%s: %v in\n%s", p.name, err, m[1])
-			}
-		}
-	}
-	if seen < 15 {
-		t.Errorf("only %d pieces were read", seen)
 	}
 }
 

@@ -66,7 +66,7 @@ func Make(cfg *configs.Config, now time.Time) *Preview {
 	for _, key := range slices.Sorted(maps.Keys(cfg.Set.Businesses)) {
 		b := cfg.Set.Businesses[key]
 		out := Business{Key: key, Name: b.Name, Groups: []Group{}}
-		alike := map[string]int{}
+		alike, same := map[string]int{}, map[string]int{}
 		for _, l := range cfg.Set.Lines {
 			if l.Business != b {
 				continue
@@ -74,14 +74,20 @@ func Make(cfg *configs.Config, now time.Time) *Preview {
 			if out.Facts == nil {
 				out.Facts = facts(cfg, l)
 			}
+			inputs := lineMark(cfg, l)
+			if i, ok := same[inputs]; ok { // a few thousand lines are seldom of more than a few kinds
+				out.Groups[i].Lines = append(out.Groups[i].Lines, lineWords(l))
+				continue
+			}
 			s := newScene(cfg, l, now)
 			cases := s.cases()
 			mark := s.mark(cases)
 			if i, ok := alike[mark]; ok {
+				same[inputs] = i
 				out.Groups[i].Lines = append(out.Groups[i].Lines, lineWords(l))
 				continue
 			}
-			alike[mark] = len(out.Groups)
+			alike[mark], same[inputs] = len(out.Groups), len(out.Groups)
 			out.Groups = append(out.Groups, Group{Lines: []string{lineWords(l)}, Cases: cases})
 		}
 		p.Businesses = append(p.Businesses, out)

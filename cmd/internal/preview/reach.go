@@ -1,6 +1,7 @@
 package preview
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -57,18 +58,17 @@ func reach(cfg *configs.Config, now time.Time) reached {
 	return r
 }
 
-// lineMark is equal for lines of one business that no rule names and that have the business's own policy.
+// lineMark is equal for lines of one business that decide alike: no rule names them, their policies say the same, and their
+// numbers are of one area, so that the made-up caller is.
 func lineMark(cfg *configs.Config, l *rules.Line) string {
-	named := slices.ContainsFunc(cfg.Set.Rules, func(r rules.Rule) bool { return slices.Contains(r.Match.Lines, l.Number) })
-	own := len(l.Policy.Outcomes) != len(l.Business.Policy.Outcomes) || l.Policy.Quiet != l.Business.Policy.Quiet ||
-		l.Policy.QuietAction != l.Business.Policy.QuietAction || l.Policy.Delay != l.Business.Policy.Delay
-	for o, on := range l.Policy.Outcomes {
-		own = own || l.Business.Policy.Outcomes[o] != on
+	if slices.ContainsFunc(cfg.Set.Rules, func(r rules.Rule) bool { return slices.Contains(r.Match.Lines, l.Number) }) {
+		return "line " + l.Number
 	}
-	if named || own {
-		return l.Business.Key + "/" + l.Number
-	}
-	return l.Business.Key
+	p := l.Policy
+	area := l.Number[:max(0, len(l.Number)-4)]
+	list := fmt.Sprint(len(p.Exclude), p.Exclude[:min(1, len(p.Exclude))], len(p.TestNumbers), p.TestNumbers[:min(1, len(p.TestNumbers))])
+	p.Exclude, p.TestNumbers = nil, nil // they may be long
+	return fmt.Sprint(l.Business.Key, area, l.SMPP, list, p)
 }
 
 // shadowed tells whether every reply that a branch's patterns match is taken by an earlier branch, and by which. A star is
