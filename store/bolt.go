@@ -57,6 +57,9 @@ func (b *boltTx) Delete(t table, key []byte) error {
 
 func (b *boltTx) Scan(t table, from, to []byte, backward bool, fn func(k, v []byte) bool) error {
 	bucket, err := b.bucket(t)
+	if err != nil && t == tMade && !b.tx.Writable() {
+		return nil // a file from before there was this table, and not opened for writing since
+	}
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,13 @@ func (s *Store) NextDelivery(ctx context.Context) (time.Time, bool, error) {
 
 // Delivered removes a hand-off that was made. One that is not there is no error: it may have been dropped meanwhile.
 func (s *Store) Delivered(ctx context.Context, id uint64, at time.Time) error {
-	err := s.update(ctx, at, func(w *work) error { w.removeDelivery(id); return nil })
+	err := s.update(ctx, at, func(w *work) error {
+		if d, ok := load[Delivery](w, tDeliveries, deliveryKey(id)); ok {
+			w.keepMade(d, "")
+			w.removeDelivery(id)
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("settle hand-off %d: %w", id, err)
 	}
@@ -127,6 +133,7 @@ func (s *Store) DropDelivery(ctx context.Context, id uint64, note string, at tim
 		if !ok {
 			return cmpErr(w.err, ErrNotFound)
 		}
+		w.keepMade(d, note)
 		w.removeDelivery(id)
 		t, _ := load[Target](w, tTargets, key(nil).str(d.Target))
 		t.Name, t.Note, t.Dropped = d.Target, note, t.Dropped+1

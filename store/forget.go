@@ -66,7 +66,7 @@ func (s *Store) Forget(ctx context.Context, number string, at time.Time) (f Forg
 		for _, id := range found.early {
 			w.dropEarly(id)
 		}
-		for _, t := range []table{tClaims, tCallers, tMissed, tFailed} {
+		for _, t := range []table{tClaims, tCallers, tMissed, tFailed, tMade} {
 			for _, k := range w.keys(t, key(nil).str(number), after(key(nil).str(number)), 0) {
 				w.del(t, k)
 			}

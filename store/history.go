@@ -15,6 +15,7 @@ type Explanation struct {
 	Threads []textback.Thread
 	Ledger  []LedgerEntry
 	Out     []string // businesses that the person has opted out of
+	Made    []Made   // hand-offs about the person that are over, oldest first
 }
 
 // Count is one counted thing.
@@ -42,12 +43,7 @@ func (s *Store) Explain(ctx context.Context, numberOrCall string) (x Explanation
 	err = s.view(ctx, time.Time{}, func(w *work) error {
 		if v, ok := load[textback.Verdict](w, tCalls, callKey(numberOrCall)); ok {
 			x.Calls = append(x.Calls, v)
-			if r, ok := w.text(v.TextID); ok {
-				x.Texts = append(x.Texts, r.T)
-				if th, ok := w.thread(r.T.ThreadID); ok {
-					x.Threads = append(x.Threads, w.full(th))
-				}
-			}
+			w.explainCall(v, &x)
 			return nil
 		}
 		w.explainNumber(numberOrCall, &x)
@@ -57,6 +53,33 @@ func (s *Store) Explain(ctx context.Context, numberOrCall string) (x Explanation
 		return Explanation{}, fmt.Errorf("explain: %w", err)
 	}
 	return x, nil
+}
+
+// explainCall adds what came of a missed call: its text, the conversation that began with it, the texts of that, and the
+// hand-offs from then on.
+func (w *work) explainCall(v textback.Verdict, x *Explanation) {
+	number := v.Decision.Caller
+	if number == "" {
+		return
+	}
+	mine := make(map[uint64]bool)
+	w.scan(tThreadsCaller, key(nil).str(number), func(k, _ []byte) bool {
+		if r, ok := w.thread(tail(k)); ok && r.T.CallID == v.Call.ID {
+			mine[r.T.ID] = true
+			x.Threads = append(x.Threads, w.full(r))
+		}
+		return true
+	})
+	for _, id := range w.textsTo(number) {
+		if r, ok := w.text(id); ok && (id == v.TextID || r.T.CallID == v.Call.ID || r.T.ThreadID != 0 && mine[r.T.ThreadID]) {
+			x.Texts = append(x.Texts, r.T)
+		}
+	}
+	for _, m := range w.madeFor(number) {
+		if !m.Queued.Before(v.At) {
+			x.Made = append(x.Made, m)
+		}
+	}
 }
 
 func (w *work) explainNumber(num string, x *Explanation) {
@@ -87,6 +110,7 @@ func (w *work) explainNumber(num string, x *Explanation) {
 		x.Out = append(x.Out, b)
 		return true
 	})
+	x.Made = w.madeFor(num)
 }
 
 // Verdict returns the verdict on one call; ErrNotFound.

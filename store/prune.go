@@ -69,6 +69,9 @@ func (s *Store) Prune(ctx context.Context, r Retention, at time.Time) (p Pruned,
 			return s.pruneKeys(ctx, tMissed, at, &p.Other, func(k, _ []byte) bool { return timeInMissed(k).Before(records) })
 		},
 		func() (int, error) {
+			return s.pruneKeys(ctx, tMade, at, &p.Other, func(k, _ []byte) bool { return timeInMade(k).Before(records) })
+		},
+		func() (int, error) {
 			return s.pruneKeys(ctx, tFailed, at, &p.Other, func(k, _ []byte) bool {
 				return moment(number(k[len(k)-16 : len(k)-8])).Before(at.Add(-unrepliedWithin))
 			})

@@ -46,6 +46,7 @@ const (
 	tBookingsTime               // recorded, key in tBookings
 	tDeliveries                 // id → hand-off
 	tDeliveriesDue              // due, id
+	tMade                       // person, when it was over, id
 	tTargets                    // name → standing
 	tCounts                     // hour, kind, word, business, line → number
 	tables                      // how many there are
@@ -60,7 +61,7 @@ var tableNames = [tables]string{
 	tSeen: "seen", tSeenTime: "seen_time", tParts: "parts", tPartsTime: "parts_time", tThreads: "threads",
 	tThreadsTime: "threads_time", tThreadsOpen: "threads_open", tThreadsCaller: "threads_caller", tTags: "tags",
 	tMessages: "messages", tBookings: "bookings", tBookingsTime: "bookings_time", tDeliveries: "deliveries",
-	tDeliveriesDue: "deliveries_due", tTargets: "targets", tCounts: "counts",
+	tDeliveriesDue: "deliveries_due", tMade: "made", tTargets: "targets", tCounts: "counts",
 }
 
 // tx is a transaction: the one seam to the database below. Values handed out are valid until the next change.
