@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -185,6 +186,9 @@ func (d *doctor) configuration(context.Context) finding {
 			if h, ok := strings.CutPrefix(lines[1], "hint: "); ok {
 				hint = h
 			}
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			hint = "sudo textback doctor --config " + d.path
 		}
 		detail := lines[0]
 		if n := len(lines); n > 2 {

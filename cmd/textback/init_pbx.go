@@ -259,12 +259,13 @@ func (r *initRun) watch(ctx context.Context) error {
 			}
 		})
 	}()
-	for {
+	for seen := 0; ; {
 		select {
 		case <-up:
 			up = nil
 			r.ask.say("Call one of your lines from a mobile and hang up. Enter ends this, or %s.", within)
 		case c := <-calls:
+			seen++
 			outside := r.found.Add(r.s.kind, c, "a call was seen")
 			word := "inside, or not to be told"
 			if outside {
@@ -284,6 +285,9 @@ func (r *initRun) watch(ctx context.Context) error {
 		case err := <-done:
 			if ctx.Err() != nil {
 				return ctx.Err()
+			}
+			if err == nil && seen == 0 {
+				r.ask.say("No call was seen.")
 			}
 			return err
 		}

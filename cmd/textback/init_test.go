@@ -35,7 +35,7 @@ type initStand struct {
 
 func newInitStand(t *testing.T) *initStand {
 	t.Helper()
-	s := &initStand{stand: &stand{t: t, dir: t.TempDir()}}
+	s := &initStand{stand: &stand{t: t, dir: shortDir(t)}}
 	s.asterisk = aritest.New(aritest.Options{Username: "textback", Password: initPBXPassword, ReadOnly: true, NoInfo: true, WriteTimeout: 5 * time.Second, Resources: map[string]string{
 		"/asterisk/info": `{"system":{"version":"22.10.1"},"status":{"startup_time":"2026-11-24T02:40:00.000+0000"}}`,
 		"/endpoints":     `[{"technology":"PJSIP","resource":"carrier"},{"technology":"PJSIP","resource":"100"},{"technology":"PJSIP","resource":"x\u001b[31m"}]`,
@@ -55,6 +55,17 @@ func newInitStand(t *testing.T) *initStand {
 	t.Cleanup(func() { s.asterisk.Close(); s.freesw.Close(); s.smsc.Close() })
 	s.config = filepath.Join(s.dir, "etc", "textback.toml")
 	return s
+}
+
+// shortDir is a folder with a short name: the path of a socket has at most 107 bytes (unix(7)).
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "tb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 // answers are a file of them; change overrides and adds.

@@ -260,7 +260,7 @@ func (f *Found) endpoints(ctx context.Context, kind string, o ari.Options) {
 		case trunk:
 			x.Outside, x.Why = true, "a trunk arrives there"
 		case x.Why == "":
-			x.Why = "phones"
+			x.Why = phones
 		}
 	}
 	if others > 0 {

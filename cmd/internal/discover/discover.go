@@ -111,7 +111,7 @@ func (f *Found) Add(kind string, c Call, why string) bool {
 	c.Context, c.Dialled = Clean(c.Context), Clean(c.Dialled)
 	x := f.context(c.Context)
 	x.Calls++
-	if !x.Outside && !c.Phone {
+	if !x.Outside && !c.Phone && x.Why != phones && !strings.Contains(strings.ToLower(c.Context), "internal") {
 		x.Outside = conventional(kind, c.Context) || isNumber(c.Dialled) && isNumber(c.Caller)
 		x.Why = cmp.Or(x.Why, why)
 	}
@@ -149,6 +149,9 @@ func Conventions(kind string) []string {
 	}
 	return []string{"from-trunk*", "from-pstn*", "from-external", "from-did-direct"}
 }
+
+// phones is why calls from outside do not arrive in a context, whatever numbers are dialled there.
+const phones = "phones"
 
 func conventional(kind, name string) bool {
 	if textback.MatchAny(Conventions(kind), name) {
