@@ -69,8 +69,9 @@ func pageKeys(t *testing.T) map[string][]pageKey {
 			continue
 		}
 		cells := strings.Split(line, " | ")
-		key, ok := strings.CutPrefix(cells[0], "| `")
-		if key, ok = strings.CutSuffix(key, "`"); !ok || len(cells) < 3 {
+		key, isKey := strings.CutPrefix(cells[0], "| `")
+		key, whole := strings.CutSuffix(key, "`")
+		if !isKey || !whole || len(cells) < 3 {
 			continue
 		}
 		where := heading

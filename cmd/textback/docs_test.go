@@ -133,9 +133,7 @@ func commands(text string) []string {
 	add := func(s string) {
 		for line := range strings.Lines(s) {
 			line = strings.TrimSpace(line)
-			if strings.HasPrefix(line, "$ ") {
-				line = line[2:]
-			}
+			line = strings.TrimPrefix(line, "$ ")
 			line = prefix.ReplaceAllString(line, "")
 			if i := strings.Index(line, "textback "); i == 0 {
 				all = append(all, line[i:])
