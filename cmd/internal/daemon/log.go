@@ -17,7 +17,7 @@ const noticeLevel = syslog.LevelNotice
 // logVerdict writes the one line of a missed call.
 func (d *Daemon) logVerdict(v textback.Verdict, text *textback.Text) {
 	c, dec := &v.Call, &v.Decision
-	attrs := []any{"call", c.ID, "pbx", c.PBX, "caller", textback.Short(dec.Caller), "line", dec.Line, "business", dec.Business,
+	attrs := []any{"call", c.ID, "pbx", c.PBX, "caller", callerWord(&v), "line", dec.Line, "business", dec.Business,
 		"outcome", c.Outcome.String(), "ring", c.Ring.Round(100 * time.Millisecond).String(), "reason", dec.Reason.String(),
 		"detail", dec.Detail}
 	if dec.Rule != "" {
@@ -30,6 +30,18 @@ func (d *Daemon) logVerdict(v textback.Verdict, text *textback.Text) {
 		attrs = append(attrs, "reconciled", true)
 	}
 	d.log.Info("verdict", attrs...)
+}
+
+// callerWord is a caller as the log shows it: the end of the number, or why there is none.
+func callerWord(v *textback.Verdict) string {
+	switch {
+	case v.Call.Party.Withheld:
+		return "withheld"
+	case v.Decision.Caller == "":
+		return "none"
+	default:
+		return textback.Short(v.Decision.Caller)
+	}
 }
 
 // logText writes the one line of a text's change of state.

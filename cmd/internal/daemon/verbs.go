@@ -231,19 +231,43 @@ func number(cfg *configs.Config, typed string) (string, error) {
 	return n.E164, nil
 }
 
-func (d *Daemon) explain(ctx context.Context, a ExplainArgs) (*store.Explanation, error) {
+// Explanation is everything that is known about a number or a call.
+type Explanation struct {
+	store.Explanation
+	Waiting []store.Delivery // hand-offs about the person that wait
+}
+
+// Explain looks everything up that is known about a number or a call.
+func Explain(ctx context.Context, st *store.Store, what string) (*Explanation, error) {
+	x, err := st.Explain(ctx, what)
+	if err != nil {
+		return nil, err
+	}
+	person := what
+	if len(x.Calls) == 1 && x.Calls[0].Call.ID == what {
+		person = x.Calls[0].Decision.Caller
+	}
+	out := &Explanation{Explanation: x}
+	if person != "" {
+		if out.Waiting, err = st.WaitingFor(ctx, person); err != nil {
+			return nil, err
+		}
+	}
+	if len(x.Calls)+len(x.Texts)+len(x.Threads)+len(x.Ledger)+len(x.Out)+len(x.Made)+len(out.Waiting) == 0 {
+		return nil, &control.Error{Code: "not-found", Message: "nothing is known about " + what,
+			Hint: "give a number (+12025550123) or a call id as the log shows it"}
+	}
+	return out, nil
+}
+
+func (d *Daemon) explain(ctx context.Context, a ExplainArgs) (*Explanation, error) {
 	what := a.What
 	if !strings.Contains(what, "/") {
 		if n, err := number(d.conf.Load().cfg, what); err == nil {
 			what = n
 		}
 	}
-	e, err := d.store.Explain(ctx, what)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, &control.Error{Code: "not-found", Message: fmt.Sprintf("nothing is known about %s", a.What),
-			Hint: "give a number (+12025550123) or a call id as the log shows it"}
-	}
-	return &e, err
+	return Explain(ctx, d.store, what)
 }
 
 // chosen are the businesses that a command means.
