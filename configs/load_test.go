@@ -163,7 +163,7 @@ func TestTheReferenceFileIsAWorkingExample(t *testing.T) {
 	if p := c.Set.Businesses["acme"].Policy; p.Window != 48*time.Hour || p.Delay != 5*time.Second {
 		t.Errorf("business policy %+v", p)
 	}
-	if p := c.Set.Lines[0].Policy; p.Window != 48*time.Hour || len(p.Outcomes) != 2 {
+	if p := c.Set.Lines[0].Policy; p.Window != 48*time.Hour || len(p.Outcomes) != 3 {
 		t.Errorf("line policy %+v", p)
 	}
 }
@@ -189,7 +189,7 @@ func TestTheReferenceFileStatesTheRealDefaults(t *testing.T) {
 	}
 	// [policy]: the global layer of the reference file, seen through a business and line that override nothing.
 	text := strings.NewReplacer(`policy      = { window = "48h" }`, "",
-		`policy   = { outcomes = ["no-answer", "abandoned"] }`, "").Replace(string(Reference))
+		`policy   = { outcomes = ["no-answer", "abandoned", "voicemail"] }`, "").Replace(string(Reference))
 	p, q := mustParse(t, text).Set.Lines[0].Policy, min.Set.Lines[0].Policy
 	q.Shadow = false
 	if got, want := policyText(p), policyText(q); got != want {

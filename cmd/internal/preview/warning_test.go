@@ -1,8 +1,11 @@
 package preview
 
 import (
+	"io/fs"
 	"strings"
 	"testing"
+
+	"textback/configs"
 )
 
 func warned(t *testing.T, f *Figures, parts ...string) string {
@@ -96,5 +99,22 @@ func TestTheFiguresOfTheLastDaysAreHeldAgainstTheFile(t *testing.T) {
 	f.Days = 2
 	if got := warned(t, f, "LINE", second); strings.Contains(got, "nobody dialled") {
 		t.Error("two days prove nothing")
+	}
+}
+
+// TestTheReferenceFileHasNothingThatNoCallComesTo: people copy from it.
+func TestTheReferenceFileHasNothingThatNoCallComesTo(t *testing.T) {
+	c, err := configs.Parse("/etc/textback/textback.toml", configs.Reference, configs.Options{Mode: 0o640, Getenv: func(string) string { return "" },
+		ReadFile: func(path string) ([]byte, fs.FileMode, error) {
+			if strings.HasSuffix(path, "crm.secret") {
+				return []byte("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"), 0o640, nil
+			}
+			return []byte("0123456789abcdef0123\n"), 0o640, nil
+		}})
+	if err != nil {
+		t.Fatal(strings.Join(configs.Lines(err), "\n"))
+	}
+	for _, w := range Look(c, nil, now) {
+		t.Errorf("the reference file is warned of: %s", w)
 	}
 }
