@@ -64,11 +64,15 @@ func lineMark(cfg *configs.Config, l *rules.Line) string {
 	if slices.ContainsFunc(cfg.Set.Rules, func(r rules.Rule) bool { return slices.Contains(r.Match.Lines, l.Number) }) {
 		return "line " + l.Number
 	}
-	p := l.Policy
 	area := l.Number[:max(0, len(l.Number)-4)]
+	return fmt.Sprint(l.Business.Key, area, l.SMPP, policyMark(l.Policy))
+}
+
+// policyMark is equal for policies that say the same; of the lists of numbers, which may be long, the length and the first count.
+func policyMark(p rules.Policy) string {
 	list := fmt.Sprint(len(p.Exclude), p.Exclude[:min(1, len(p.Exclude))], len(p.TestNumbers), p.TestNumbers[:min(1, len(p.TestNumbers))])
-	p.Exclude, p.TestNumbers = nil, nil // they may be long
-	return fmt.Sprint(l.Business.Key, area, l.SMPP, list, p)
+	p.Exclude, p.TestNumbers = nil, nil
+	return fmt.Sprint(list, p)
 }
 
 // shadowed tells whether every reply that a branch's patterns match is taken by an earlier branch, and by which. A star is

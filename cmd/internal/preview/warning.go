@@ -59,7 +59,11 @@ type looker struct {
 
 func (l *looker) say(key, hint, format string, args ...any) {
 	w := Warning{Key: key, Message: fmt.Sprintf(format, args...), Hint: hint}
-	if !slices.Contains(l.found, w) {
+	_, what, _ := strings.Cut(key, ": ") // a line repeats what its business says already
+	if !slices.ContainsFunc(l.found, func(o Warning) bool {
+		_, same, _ := strings.Cut(o.Key, ": ")
+		return o.Message == w.Message && same == what && (o.Key == key || strings.HasPrefix(key, "line ") && strings.HasPrefix(o.Key, "business "))
+	}) {
 		l.found = append(l.found, w)
 	}
 }
@@ -178,7 +182,6 @@ const widest = 14 * 60 // minutes
 
 func (l *looker) business(b *rules.Business, line *rules.Line) {
 	key := fmt.Sprintf("business %q", b.Key)
-	p := &line.Policy
 	if b.Hours.Always() {
 		l.say(key, `write hours = ["Mon-Fri 08:00-17:30"], and a template "closed"`, "has no hours: it is open at any hour, and callers at night are told so")
 	} else if n := len(b.Hours.Closed); n > 0 && !slices.ContainsFunc(slices.Collect(maps.Keys(b.Hours.Closed)), func(d rules.Date) bool {
@@ -190,7 +193,20 @@ func (l *looker) business(b *rules.Business, line *rules.Line) {
 		l.say(key, `write a [[notify]] with events = ["reply.received"]: kind "text" for a staff mobile, "email" or "webhook"`,
 			"nobody is told of a reply: it waits in `textback threads` until somebody looks")
 	}
-	l.policy(key, b, p)
+	l.policy(key, b, &b.Policy)
+	known := map[string]bool{policyMark(b.Policy): true}
+	for _, own := range l.cfg.Set.Lines {
+		if own.Business != b {
+			continue
+		}
+		if mark := policyMark(own.Policy); !known[mark] {
+			known[mark] = true
+			l.policy(fmt.Sprintf("line %q", own.Number), b, &own.Policy)
+		}
+		if !own.Policy.Confirm && !tollFree(own) {
+			l.say(fmt.Sprintf("line %q: policy: confirm", own.Number), "write confirm = true", "STOP is not confirmed, and %s is no toll-free number, where the network does it", own.From)
+		}
+	}
 	l.answers(key, b, line)
 }
 
@@ -256,11 +272,7 @@ func (l *looker) answers(key string, b *rules.Business, line *rules.Line) {
 		l.say(key+": help", "add a telephone number or an e-mail address", "the answer to HELP tells no way to reach a person")
 	}
 	l.long(key+": help", "the answer to HELP", line, help)
-	if line.Policy.Confirm {
-		l.long(key+": name", "the confirmation of STOP", line, rules.OptOutAnswer(l.cfg.Languages[b.Key], b.Name))
-	} else if !tollFree(line) {
-		l.say(key+": policy: confirm", "write confirm = true", "STOP is not confirmed, and %s is no toll-free number, where the network does it", line.From)
-	}
+	l.long(key+": name", "the confirmation of STOP", line, rules.OptOutAnswer(l.cfg.Languages[b.Key], b.Name))
 }
 
 // long warns of a text of more than one segment.

@@ -55,10 +55,12 @@ func TestWhatIsSeldomMeantIsWarnedOf(t *testing.T) {
 		"a template of no rule": {"HEAD", rule("a", `match = { hours = "open" }`, `"open"`) + rule("b", `match = { hours = "closed" }`, `"closed"`), "[template]: repeat: no call gets it"},
 		"a branch behind others": {"HEAD", "[[reply]]\nname = \"a\"\nmatch = [\"price*\"]\nsend = \"x\"\n[[reply]]\nname = \"b\"\nmatch = [\"prices\", \"price list\"]\nsend = \"y\"",
 			`reply "b": no reply comes to it: "a" takes all its words before`},
-		"a word that stops": {"HEAD", "[[reply]]\nname = \"a\"\nmatch = [\"cancel\"]\nsend = \"x\"", `"cancel" alone is an opt-out, and never comes here`},
-		"a word that helps": {"HEAD", "[[reply]]\nname = \"a\"\nmatch = [\"info\"]\nsend = \"x\"", `"info" alone is answered with help`},
-		"an answer never":   {"HEAD", "[[reply]]\nname = \"a\"\nmatch = [\"price\"]\nsend = \"x\"\n[[line]]\nnumber = \"+12025550105\"\nbusiness = \"acme\"\npolicy = { max_automatic = 0 }", "its answer is never sent by +12025550105"},
-		"alarms to nobody":  {"POLICY", "", "alarms stand in the log only"},
+		"a word that stops":  {"HEAD", "[[reply]]\nname = \"a\"\nmatch = [\"cancel\"]\nsend = \"x\"", `"cancel" alone is an opt-out, and never comes here`},
+		"a word that helps":  {"HEAD", "[[reply]]\nname = \"a\"\nmatch = [\"info\"]\nsend = \"x\"", `"info" alone is answered with help`},
+		"an answer never":    {"HEAD", "[[reply]]\nname = \"a\"\nmatch = [\"price\"]\nsend = \"x\"\n[[line]]\nnumber = \"+12025550105\"\nbusiness = \"acme\"\npolicy = { max_automatic = 0 }", "its answer is never sent by +12025550105"},
+		"a line of its own":  {"LINE", "policy = { min_ring = \"40s\" }", `line "+12025550100": policy: min_ring: 40s is long`},
+		"a line unconfirmed": {"LINE", "policy = { confirm = false }", `line "+12025550100": policy: confirm: STOP is not confirmed`},
+		"alarms to nobody":   {"POLICY", "", "alarms stand in the log only"},
 	} {
 		if got := warned(t, nil, tc.place, tc.text); !strings.Contains(got, tc.want) {
 			t.Errorf("%s: no %q in\n%s", name, tc.want, got)
