@@ -261,7 +261,11 @@ func (k *desk) call(ctx context.Context, cfg *configs.Config, v textback.Verdict
 func (k *desk) Story(ctx context.Context, what string) (web.Story, error) {
 	cfg := k.cfg()
 	x, err := k.d.explain(ctx, ExplainArgs{What: what})
-	if err != nil {
+	var e *control.Error
+	switch {
+	case errors.As(err, &e) && e.Code == "not-found":
+		return web.Story{Number: what}, nil
+	case err != nil:
 		return web.Story{}, asked(err)
 	}
 	s := web.Story{Texts: x.Texts}
@@ -287,6 +291,12 @@ func (k *desk) Story(ctx context.Context, what string) (web.Story, error) {
 		s.Ledger = append(s.Ledger, web.LedgerLine{At: l.At, Out: l.Action == store.ActionOut, Businesses: k.names(cfg, l.Businesses), Source: l.Source, Wording: l.Wording})
 	}
 	s.Out = k.names(cfg, x.Out)
+	for _, m := range x.Made {
+		s.Handoffs = append(s.Handoffs, web.HandoffLine{Event: m.Event, Target: m.Target, At: m.At, Attempts: m.Attempts, Note: m.Error})
+	}
+	for _, w := range x.Waiting {
+		s.Handoffs = append(s.Handoffs, web.HandoffLine{Event: w.Event, Target: w.Target, At: w.Due, Attempts: w.Attempts, Note: w.Note, Waits: true})
+	}
 	return s, nil
 }
 

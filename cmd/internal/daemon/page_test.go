@@ -110,7 +110,10 @@ func TestThePageShowsCallsWithTheirVerdictsAndWhy(t *testing.T) {
 	w.played("03", "+12025550123")
 	w.played("25", "")
 	w.await("the text", func() bool { return len(w.textsTo("+12025550123")) == 1 })
-	w.await("the page of it", func() bool { return strings.Contains(r.get("/ui/calls"), "Text delivered") })
+	w.await("the page of it", func() bool {
+		body := r.get("/ui/calls")
+		return strings.Contains(body, "Text delivered") && strings.Contains(body, "<dt>Missed</dt><dd>2</dd>")
+	})
 	body := r.get("/ui/calls")
 	for _, want := range []string{"+12025550123", "Rang, nobody answered", "No number to text", "hq</b> up", "branch</b> up", "carrier</b> up", "Times in America/New_York",
 		`<dt>Missed</dt><dd>2</dd>`, `<dt>Texted</dt><dd>1</dd>`} {

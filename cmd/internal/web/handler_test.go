@@ -286,22 +286,23 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	}
 }
 
-func TestTheDocumentedFail2banFilterFindsEveryRefusal(t *testing.T) {
-	page, err := os.ReadFile("../../../docs/http.md")
+func TestTheFail2banFilterFindsEveryRefusal(t *testing.T) {
+	conf, err := os.ReadFile("../../../configs/fail2ban/filter.conf")
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := regexp.MustCompile(`(?m)^failregex = (.+)$`).FindSubmatch(page)
+	line := regexp.MustCompile(`(?m)^failregex = (.+)$`).FindSubmatch(conf)
 	if line == nil {
-		t.Fatal("there is no failregex in docs/http.md")
+		t.Fatal("there is no failregex in configs/fail2ban/filter.conf")
 	}
-	filter := regexp.MustCompile(strings.Replace(string(line[1]), "<HOST>", "(?P<host>[0-9a-fA-F.:]+)", 1))
-	l := newListener(t, nil)
+	filter := regexp.MustCompile(strings.NewReplacer("<ADDR>", "(?P<host>[0-9a-fA-F.:]+)", "%(__prefix_line)s", "").Replace(string(line[1])))
+	l := newListener(t, func(o *Options) { o.Page = &Page{Password: pagePassword, Desk: &fakeDesk{}} })
 	l.do("POST", "/hooks/cal", "{}")
 	l.do("POST", "/hooks/calendly", "{}")
 	l.do("POST", "/threads/17/reply", "{}")
+	l.do("POST", "/ui/login", "person=Eve&password=x", "Content-Type", "application/x-www-form-urlencoded")
 	lines := strings.Split(strings.TrimSpace(l.log.String()), "\n")
-	if len(lines) != 3 {
+	if len(lines) != 4 {
 		t.Errorf("%q", lines)
 	}
 	for _, s := range lines {

@@ -118,6 +118,17 @@ type Story struct {
 	Threads []ThreadRow
 	Ledger  []LedgerLine
 	Out     []string // names of businesses that the person has opted out of
+
+	Handoffs []HandoffLine
+}
+
+// HandoffLine is one hand-off about the person to a mail address, a webhook or staff.
+type HandoffLine struct {
+	Event, Target string
+	At            time.Time // when it was made or given up, or is tried next
+	Waits         bool
+	Attempts      int
+	Note          string // why it failed last, "" if it did not
 }
 
 // LedgerLine is one entry of the opt-out ledger.

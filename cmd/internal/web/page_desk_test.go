@@ -142,7 +142,8 @@ func fullDesk() *fakeDesk {
 		calls:  []Call{call, odd},
 		thread: Conversation{Thread: th, Place: hostile, LineName: hostile, Alias: hostile, Waits: true, Texts: map[uint64]textback.Text{5: text}},
 		story: Story{Number: hostile, Calls: []Call{call, odd}, Texts: []textback.Text{text}, Threads: []ThreadRow{{Thread: th, Alias: hostile, Place: hostile, Said: hostile}},
-			Ledger: []LedgerLine{{At: now, Out: true, Businesses: []string{hostile}, Source: hostile, Wording: hostile}}, Out: []string{hostile}},
+			Ledger: []LedgerLine{{At: now, Out: true, Businesses: []string{hostile}, Source: hostile, Wording: hostile}}, Out: []string{hostile},
+			Handoffs: []HandoffLine{{Event: "reply.received", Target: hostile, At: now, Attempts: 3, Note: hostile}, {Event: hostile, Target: "mail", At: now, Waits: true}}},
 		report: "<h1>Report</h1>",
 	}
 }

@@ -219,6 +219,30 @@ func why(c Call) string {
 	return reason(d.Reason)
 }
 
+// guards are those that a call passed, in the order in which they are asked, and the one that objected, "" if none did.
+type guards struct {
+	Passed  []string
+	Objects string
+}
+
+func guardsOf(v textback.Verdict) guards {
+	last, out := v.Decision.Reason, guards{}
+	if last == textback.ReasonRecovered && v.Was != 0 {
+		last = v.Was
+	}
+	for _, r := range textback.Reasons() {
+		switch r {
+		case textback.ReasonText, textback.ReasonRecovered: // no guards
+		case last:
+			out.Objects = r.String()
+			return out
+		default:
+			out.Passed = append(out.Passed, r.String())
+		}
+	}
+	return out
+}
+
 // ender is who ended a call.
 func ender(e textback.Ender) string {
 	switch e {
