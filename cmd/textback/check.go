@@ -9,12 +9,9 @@ import (
 	"os"
 	"time"
 
-	"textback/cmd/internal/daemon"
 	"textback/cmd/internal/preview"
-	reports "textback/cmd/internal/report"
 	"textback/cmd/internal/syslog"
 	"textback/configs"
-	"textback/store"
 )
 
 func checkVerb() *verb {
@@ -22,8 +19,9 @@ func checkVerb() *verb {
 		short: "check the configuration, and tell in plain words what it will do",
 		long: "Reads the file as the daemon would, prints what should be looked at, and puts made-up calls through the rules: in and out of\n" +
 			"hours, at night, on a closed day, a repeat caller, a withheld number and so on, with the text that each would get, its\n" +
-			"segments and when it would leave. Nothing is sent. If the daemon runs, or its state file can be read, the calls of the last\n" +
-			"30 days are held against the file (a line that nobody dials); --offline leaves that out.\n\n" +
+			"segments and when it would leave. Nothing is sent. The calls of the last 30 days are held against the file (a line that\n" +
+			"nobody dials): those that the daemon or its state file knows, else those of the PBX's record files; --offline leaves that\n" +
+			"out.\n\n" +
 			"Exit status: 0 the daemon takes this file, 1 it does and there are warnings (with --strict only), 2 it does not.", run: runCheck}
 }
 
@@ -63,10 +61,11 @@ func runCheck(ctx context.Context, e *env, v *verb, args []string) int {
 	}
 	now := time.Now()
 	var figures *preview.Figures
+	var unread []preview.Warning
 	if !*offline {
-		figures = t.figures(ctx, cfg, now)
+		figures, unread = t.figures(ctx, cfg, now)
 	}
-	found := preview.Look(cfg, figures, now)
+	found := append(preview.Look(cfg, figures, now), unread...)
 	code = exitOK
 	if *strict && len(cfg.Warnings)+len(found) > 0 {
 		code = exitFailed
@@ -112,69 +111,6 @@ func (t *target) printChecked(e *env, c checked, code int) int {
 		return fail(e, exitFailed, err, "")
 	}
 	return code
-}
-
-// figuresOf is how many days back the figures go.
-const figuresOf = 30
-
-// mostLinesAsked bounds how many lines without a missed call are asked about one by one.
-const mostLinesAsked = 50
-
-// figures reads what is known of the last days from the daemon, else from its state file; nil if there is neither.
-func (t *target) figures(ctx context.Context, cfg *configs.Config, now time.Time) *preview.Figures {
-	all, err := t.lately(ctx, cfg, daemon.ReportArgs{}, now)
-	if err != nil || all.Kept.IsZero() {
-		return nil
-	}
-	f := &preview.Figures{Calls: map[string]int{}, Busiest: map[string]int{}, Days: min(figuresOf, int(now.Sub(all.Kept)/(24*time.Hour)))}
-	for _, g := range all.Lines {
-		f.Calls[g.Key] = g.Missed
-	}
-	for _, a := range all.Advice {
-		if a.ID == "unknown-line" {
-			f.Strange = a.Text
-		}
-	}
-	asked := 0
-	for _, l := range cfg.Set.Lines {
-		if f.Calls[l.Number] > 0 {
-			continue
-		}
-		// It may be that each of its calls is answered.
-		if asked++; asked > mostLinesAsked {
-			f.Calls[l.Number] = 1 // not known: nothing is said about it
-			continue
-		}
-		one, err := t.lately(ctx, cfg, daemon.ReportArgs{Line: l.Number}, now)
-		if err != nil {
-			return nil
-		}
-		f.Calls[l.Number] = one.Figures.Answered + one.Figures.Missed
-	}
-	for key := range cfg.Set.Businesses {
-		one, err := t.lately(ctx, cfg, daemon.ReportArgs{Business: key}, now)
-		if err != nil {
-			continue // the running daemon does not know it yet
-		}
-		for _, d := range one.Days {
-			f.Busiest[key] = max(f.Busiest[key], d.Missed)
-		}
-	}
-	return f
-}
-
-// lately is the report of the last days.
-func (t *target) lately(ctx context.Context, cfg *configs.Config, a daemon.ReportArgs, now time.Time) (*reports.Report, error) {
-	a.Since = fmt.Sprintf("%dd", figuresOf)
-	var r reports.Report
-	err := t.orOpen(ctx, "report", a, &r, func(ctx context.Context, st *store.Store) error {
-		made, err := daemon.MakeReport(ctx, st, cfg, a, now)
-		if err == nil {
-			r = *made
-		}
-		return err
-	})
-	return &r, err
 }
 
 // loadConfig reads the configuration and prints what is wrong with it.
