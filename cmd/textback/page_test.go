@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"textback/ari/aritest"
@@ -23,11 +24,12 @@ const pagePassword = "correct horse battery"
 // pageStand is a textback process with its page, between simulated peers.
 type pageStand struct {
 	*stand
-	base string // http://127.0.0.1:port
-	p    *process
+	base   string // http://127.0.0.1:port
+	config string
+	p      *process
 }
 
-func newPageStand(t *testing.T) *pageStand {
+func newPageStand(t *testing.T, change ...func(toml string) string) *pageStand {
 	t.Helper()
 	if os.Getenv("TEXTBACK_CHROMIUM") == "" {
 		t.Skip("TEXTBACK_CHROMIUM=1 uses the web page in a real browser (.ci/chromium/install.sh)")
@@ -44,17 +46,28 @@ func newPageStand(t *testing.T) *pageStand {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	config := s.write("textback.toml", s.toml(keys{control: filepath.Join(dir, "control.sock"),
+	toml := s.toml(keys{control: filepath.Join(dir, "control.sock"),
 		top:      "[syslog]\nto = \"stderr\"\n[metrics]\nlisten = \"\"\n[backup]\nevery = \"0s\"\n",
 		asterisk: `password = "pw-ari"`, freeswitch: `password = "pw-esl"`, smpp: `password = "pw-smpp"`,
 		policy: "per_block_hour = 10000\nper_line_hour = 10000\n",
-		tables: fmt.Sprintf("[http]\nlisten = %q\npage_password = %q\n", addr, pagePassword)}), 0o600)
-	ps := &pageStand{stand: s, base: "http://" + addr, p: s.start(nil, "textback", "run", "--config", config)}
-	await(t, "the links", func() bool {
-		out := ps.p.output()
-		return strings.Contains(out, "smpp-up") && strings.Contains(out, "http-listen") && s.asterisk.Connected("textback")
-	})
+		tables: fmt.Sprintf("[http]\nlisten = %q\npage_password = %q\n", addr, pagePassword)})
+	for _, f := range change {
+		toml = f(toml)
+	}
+	config := s.write("textback.toml", toml, 0o600)
+	ps := &pageStand{stand: s, base: "http://" + addr, config: config}
+	ps.up()
 	return ps
+}
+
+// up starts the process, and waits until all is up.
+func (ps *pageStand) up() {
+	ps.t.Helper()
+	ps.p = ps.start(nil, "textback", "run", "--config", ps.config)
+	await(ps.t, "the links", func() bool {
+		out := ps.p.output()
+		return strings.Contains(out, "smpp-up") && strings.Contains(out, "http-listen") && ps.asterisk.Connected("textback")
+	})
 }
 
 // call plays a recorded call of the Asterisk with another caller and another caller-id name.
@@ -270,6 +283,31 @@ func TestThePageIsUsedWithTheKeyboardAloneInARealBrowser(t *testing.T) {
 	tab.visit(ps.base + "/ui/threads/1")
 	tab.await(has("Log in to textback"))
 	tab.clean(ps.base)
+}
+
+func TestARestartLosesNoWordsThatSomebodyHasTypedInARealBrowser(t *testing.T) {
+	ps := newPageStand(t)
+	const jane = "+12025550123"
+	ps.missed(jane, "", "Hello?")
+	b := newBrowser(t)
+	idle, busy := b.open(ps.base+"/ui/threads/1"), b.open("about:blank")
+	ps.login(idle, "Ann")
+	busy.visit(ps.base + "/ui/threads/1")
+	for _, tab := range []*tab{idle, busy} {
+		tab.do("Emulation.setFocusEmulationEnabled", map[string]any{"enabled": true}) // both are seen
+		tab.await(`document.documentElement.dataset.live === "on"`)
+	}
+	busy.eval(`document.getElementById("text").focus()`)
+	busy.write("We can come at five.")
+	ps.p.stop(syscall.SIGTERM)
+	busy.await(`getComputedStyle(document.querySelector(".lost")).display !== "none"`)
+	ps.up()
+	idle.await(has("Log in to textback"))
+	busy.await(`!document.getElementById("logged-out").hidden && document.getElementById("text").value === "We can come at five."`)
+	ps.login(idle, "Ann")
+	busy.eval(`document.querySelector("#reply button").click()`)
+	await(t, "the answer on the wire", func() bool { return slices.Contains(ps.sent(jane), "We can come at five.") })
+	busy.await(has("We can come at five.") + ` && location.hash === "#end"`)
 }
 
 func TestThePageWorksWithoutScriptInARealBrowser(t *testing.T) {

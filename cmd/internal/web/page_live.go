@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -14,7 +15,7 @@ const (
 	// writeWithin is how long a browser may take to take what is written: then the stream ends, and it comes again.
 	writeWithin = 10 * time.Second
 	// calmest is the shortest time between two looks of one stream, and each look is paid for by as many times of its length.
-	calmest, calmer = 500 * time.Millisecond, 20
+	calmest, calmer = time.Second, 20
 )
 
 // live tells a browser of changes by server-sent events (HTML Living Standard, 9.2) for as long as the person is logged in. Each
@@ -27,6 +28,15 @@ func (u *ui) live(w http.ResponseWriter, r *http.Request, look func(*http.Reques
 	default:
 		w.Header().Set("Retry-After", "30")
 		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	if _, err := look(r); err != nil {
+		// A stream that begins and ends at once would be asked for again and again.
+		status := http.StatusServiceUnavailable
+		if errors.Is(err, ErrNoThread) {
+			status = http.StatusNotFound
+		}
+		w.WriteHeader(status)
 		return
 	}
 	rc := http.NewResponseController(w)

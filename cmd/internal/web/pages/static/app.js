@@ -88,14 +88,31 @@
     source = new EventSource(url);
     source.addEventListener("open", () => { retry = 0; document.documentElement.dataset.live = "on"; });
     source.addEventListener("part", part);
-    source.addEventListener("bye", () => { shut(); location.reload(); });
+    source.addEventListener("bye", loggedOut);
     source.addEventListener("error", () => {
       document.documentElement.dataset.live = "off";
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
-      shut();
-      retry = Math.min(retry + 1, 6);
-      setTimeout(open, 5000 * retry);
+      refused();
     });
+  }
+
+  // refused asks why there is no stream: if the page itself leads to the log-in, the session is over.
+  async function refused() {
+    shut();
+    try {
+      const r = await fetch(location.href, { method: "HEAD", redirect: "manual" });
+      if (r.type === "opaqueredirect") return loggedOut();
+    } catch { /* not there at all: try again */ }
+    retry = Math.min(retry + 1, 6);
+    setTimeout(open, 5000 * retry);
+  }
+
+  // loggedOut goes to the log-in, unless words would be lost that somebody has typed.
+  function loggedOut() {
+    shut();
+    const typed = document.getElementById("text");
+    if (!typed || !typed.value.trim()) return location.reload();
+    document.getElementById("logged-out").hidden = false;
   }
   function shut() {
     if (source) source.close();
