@@ -43,8 +43,7 @@ made: all
 	install -m 644 docs/* build/doc/
 	sed -i -E 's#\]\(\.\./configs#](examples#' build/doc/*.md
 	install -m 644 configs/reference.toml configs/minimal.toml build/doc/examples/
-	for dir in $(EXAMPLES); do install -d build/doc/examples/$$dir && \
-		install -m 644 configs/$$dir/* build/doc/examples/$$dir/ || exit 1; done
+	cd configs && find $(EXAMPLES) -type f ! -name '*.go' -exec install -D -m 644 '{}' '../build/doc/examples/{}' ';'
 
 # nfpm is compiled for this machine, and told of the other.
 NFPM = build/nfpm-$(NFPM_VERSION)
