@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"textback/cmd/internal/preview"
@@ -15,13 +18,13 @@ import (
 )
 
 func checkVerb() *verb {
-	return &verb{name: "check", args: "[--config FILE] [--quiet] [--strict] [--offline] [--json]",
+	return &verb{name: "check", args: "[--config FILE] [--quiet] [--strict] [--offline] [--call CALL] [--reply REPLY] [--json]",
 		short: "check the configuration, and tell in plain words what it will do",
 		long: "Reads the file as the daemon would, prints what should be looked at, and puts made-up calls through the rules: in and out of\n" +
 			"hours, at night, on a closed day, a repeat caller, a withheld number and so on, with the text that each would get, its\n" +
 			"segments and when it would leave. Nothing is sent. The calls of the last 30 days are held against the file (a line that\n" +
 			"nobody dials): those that the daemon or its state file knows, else those of the PBX's record files; --offline leaves that\n" +
-			"out.\n\n" +
+			"out. With --call it tells of one call only. A CALL is\n" + strings.ReplaceAll(preview.Questions, "; then", ";\nthen") + ".\n\n" +
 			"Exit status: 0 the daemon takes this file, 1 it does and there are warnings (with --strict only), 2 it does not.", run: runCheck}
 }
 
@@ -40,6 +43,8 @@ func runCheck(ctx context.Context, e *env, v *verb, args []string) int {
 	quiet := flags.Bool("quiet", false, "print mistakes and warnings only")
 	strict := flags.Bool("strict", false, "exit with 1 if there are warnings")
 	offline := flags.Bool("offline", false, "look at the file only, not at the calls of the last days")
+	call := flags.String("call", "", "tell only what this `CALL` would get: \"abandoned after 5 s, Tue 19:00\"")
+	reply := flags.String("reply", "", "tell only what would be done with this `REPLY`")
 	rest, code, ok := v.parse(e, flags, args)
 	if !ok {
 		return code
@@ -60,6 +65,9 @@ func runCheck(ctx context.Context, e *env, v *verb, args []string) int {
 		return code
 	}
 	now := time.Now()
+	if *call != "" || *reply != "" {
+		return t.answer(e, cfg, *call, *reply, now)
+	}
 	var figures *preview.Figures
 	var unread []preview.Warning
 	if !*offline {
@@ -92,6 +100,32 @@ func runCheck(ctx context.Context, e *env, v *verb, args []string) int {
 	fmt.Fprintf(e.stdout, "%s: ok: %d pbx, %d smpp, %d businesses, %d lines, %d templates, %d rules\n", *t.config, len(cfg.PBXs), len(cfg.SMPPs),
 		len(cfg.Set.Businesses), len(cfg.Set.Lines), len(cfg.Set.Templates), len(cfg.Set.Rules))
 	return code
+}
+
+// answer tells of one call or one reply.
+func (t *target) answer(e *env, cfg *configs.Config, call, reply string, now time.Time) int {
+	if call != "" {
+		c, err := preview.Ask(cfg, call, now)
+		if err != nil {
+			return fail(e, exitUsage, fmt.Errorf("check: --call: %w", err), "write "+preview.Questions)
+		}
+		return t.show(e, c, func(w io.Writer) { fmt.Fprint(w, c.String()) })
+	}
+	type told struct {
+		Line string `json:"line"`
+		Is   string `json:"is"`
+	}
+	var all []told
+	for _, l := range cfg.Set.Lines {
+		if is := preview.AskReply(cfg, reply, l); !slices.ContainsFunc(all, func(o told) bool { return o.Is == is }) {
+			all = append(all, told{l.Number, is})
+		}
+	}
+	return t.show(e, all, func(w io.Writer) {
+		for _, one := range all {
+			fmt.Fprintf(w, "on %s this reply is %s\n", one.Line, one.Is)
+		}
+	})
 }
 
 func printWarning(e *env, message, hint string) {

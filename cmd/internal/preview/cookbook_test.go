@@ -5,14 +5,10 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"textback"
 	"textback/configs"
-	"textback/rules"
 )
 
 // recipe is a piece of docs/cookbook.md: a configuration and what it is said to do.
@@ -120,62 +116,12 @@ func TestTheRecipesDoWhatTheCookbookSays(t *testing.T) {
 // judgeRow puts the call or reply of a row through the rules and words the outcome as the page does.
 func judgeRow(cfg *configs.Config, row string) (string, error) {
 	if body, ok := strings.CutPrefix(row, `"`); ok {
-		return judgeReply(cfg, strings.TrimSuffix(body, `"`)), nil
+		return AskReply(cfg, strings.TrimSuffix(body, `"`), cfg.Set.Lines[0]), nil
 	}
-	parts := strings.Split(row, ", ")
-	if len(parts) < 2 {
-		return "", fmt.Errorf("it has no time")
-	}
-	word, after, hasRing := strings.Cut(parts[0], " after ")
-	outcome, err := textback.ParseOutcome(word)
+	c, err := Ask(cfg, row, now)
 	if err != nil {
 		return "", err
 	}
-	line := cfg.Set.Lines[0]
-	h := textback.History{}
-	from := ""
-	var texted time.Duration
-	for _, p := range parts[2:] {
-		var n int
-		switch {
-		case strings.HasPrefix(p, "to "):
-			if line = cfg.Set.LineByNumber(p[3:]); line == nil {
-				return "", fmt.Errorf("there is no line %s", p[3:])
-			}
-		case strings.HasPrefix(p, "from "):
-			from = p[5:]
-		case scan(p, "missed %d before", &n):
-			h.Missed = n
-		case scan(p, "texted %d h ago", &n):
-			texted = time.Duration(n) * time.Hour
-		case scan(p, "%d texts this hour", &n):
-			h.BusinessHour = n
-		default:
-			return "", fmt.Errorf("%q is not understood", p)
-		}
-	}
-	at, err := rowTime(line.Business, parts[1])
-	if err != nil {
-		return "", err
-	}
-	if texted > 0 {
-		h.LastText = at.Add(-texted)
-	}
-	s := newScene(cfg, line, now)
-	if from != "" {
-		if s.caller, err = textback.ParseNumber(from, line.Business.Region, nil, true); err != nil {
-			return "", err
-		}
-	}
-	ring := 20 * time.Second
-	if hasRing {
-		seconds, err := strconv.Atoi(strings.TrimSuffix(after, " s"))
-		if err != nil {
-			return "", err
-		}
-		ring = time.Duration(seconds) * time.Second
-	}
-	c := s.run(s.call(outcome, ring, at), h)
 	switch {
 	case c.Leaves == nil || c.Shadow:
 		return fmt.Sprintf("nothing: `%s`", c.Reason), nil
@@ -186,36 +132,47 @@ func judgeRow(cfg *configs.Config, row string) (string, error) {
 	}
 }
 
-func scan(s, format string, n *int) bool {
-	got, err := fmt.Sscanf(s, format, n)
-	return err == nil && got == 1 && fmt.Sprintf(format, *n) == s
-}
-
-// rowTime reads "Tue 10:00" or "2026-12-25 11:00" by the clock of a business, after now.
-func rowTime(b *rules.Business, s string) (time.Time, error) {
-	if at, err := time.ParseInLocation("2006-01-02 15:04", s, b.Zone); err == nil {
-		return at, nil
-	}
-	for ahead := 1; ahead <= 7; ahead++ {
-		d := now.In(b.Zone).AddDate(0, 0, ahead)
-		if clock, ok := strings.CutPrefix(s, d.Format("Mon ")); ok {
-			c, err := rules.ParseClock(clock)
-			return time.Date(d.Year(), d.Month(), d.Day(), int(c)/60, int(c)%60, 0, 0, b.Zone), err
+func TestAQuestionIsAnsweredOrSaysWhatItDoesNotUnderstand(t *testing.T) {
+	cfg := load(t, "BUSINESS", hours)
+	for q, want := range map[string]string{
+		"abandoned after 5 s, Tue 19:00":               `gets, Tue 19:00:05: template "closed"`,
+		"voicemail,Tue 10:00,missed 1 before":          `template "repeat"`,
+		"abandoned, Tue 10:00, from +18765550142":      "gets nothing: region: a number of JM",
+		"abandoned, Tue 10:00, from anonymous":         "gets nothing: no-number",
+		"abandoned, Tue 10:00, on hq, to 202-555-0100": `template "open"`,
+		"abandoned, Tue 10:00, opted out":              "gets nothing: opted-out",
+		"abandoned, Tue 10:00, texted 3 h ago":         "gets nothing: window",
+		"answered, Tue 10:00":                          "gets nothing: answered: a person answered",
+		"abandoned, 2026-12-25 11:00":                  `template "closed"`,
+		"abandoned":                                    "! the time is missing",
+		"busier, Tue 10:00":                            `! "busier" is not an outcome`,
+		"abandoned, Tuesday morning":                   `! "Tuesday morning" is not a time`,
+		"abandoned after lunch, Tue 10:00":             `! "lunch" is not how long it rang`,
+		"abandoned, Tue 25:00":                         `! "25:00" is not a time of day`,
+		"abandoned, Tue 10:00, to +12025550199":        "! there is no [[line]] +12025550199",
+		"abandoned, Tue 10:00, on branch":              `! there is no [[pbx]] "branch"`,
+		"abandoned, Tue 10:00, in a hurry":             `! "in a hurry" is not understood`,
+		"abandoned, Tue 10:00, missed -1 before":       `! "missed -1 before" is not understood`,
+	} {
+		c, err := Ask(cfg, q, now)
+		got := strings.Join(strings.Fields(c.String()), " ")
+		if err != nil {
+			got = "! " + err.Error()
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", q, got, want)
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is not a time", s)
 }
 
-func judgeReply(cfg *configs.Config, body string) string {
-	switch rules.Classify(body).Kind {
-	case rules.OptOut:
-		return "an opt-out"
-	case rules.Help:
-		return "answered with help"
-	default:
-	}
-	if b := cfg.Set.MatchBranch(body, cfg.Set.Lines[0].Business.Key); b != nil {
-		return "answered by `" + b.Name + "`"
-	}
-	return "for a person"
+// FuzzAsk: whatever is asked, it is answered or refused.
+func FuzzAsk(f *testing.F) {
+	f.Add("abandoned after 5 s, Tue 19:00, from +12025550142, missed 2 before")
+	f.Add("voicemail, 2026-12-25 11:00, to 202-555-0100, on hq, 8 texts this hour")
+	cfg := load(f, "BUSINESS", hours)
+	f.Fuzz(func(t *testing.T, q string) {
+		if _, err := Ask(cfg, q, now); err != nil && err.Error() == "" {
+			t.Error("an error without words")
+		}
+	})
 }

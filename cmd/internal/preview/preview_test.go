@@ -47,7 +47,7 @@ const hours = `hours = ["Mon-Fri 08:00-17:30"]
 closed = ["2026-12-25"]`
 
 // load fills base in and reads it. parts are pairs of a place and what stands there.
-func load(t *testing.T, parts ...string) *configs.Config {
+func load(t testing.TB, parts ...string) *configs.Config {
 	t.Helper()
 	text := base
 	for i := 0; i+1 < len(parts); i += 2 {

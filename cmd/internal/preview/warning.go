@@ -239,14 +239,6 @@ func (l *looker) policy(key string, b *rules.Business, p *rules.Policy) {
 				at.Format("Monday at 15:04"), word)
 		}
 	}
-	for _, x := range []struct {
-		name  string
-		limit int
-	}{{"per_line_hour", p.PerLineHour}, {"per_block_hour", p.PerBlockHour}} {
-		if p.PerHour > 0 && x.limit > p.PerHour {
-			l.say(key+": policy: "+x.name, "make per_hour the larger one", "%d is above per_hour, %d, which always comes first", x.limit, p.PerHour)
-		}
-	}
 }
 
 func quietMinutes(q rules.Quiet) int {

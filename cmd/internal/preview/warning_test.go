@@ -42,7 +42,6 @@ func TestWhatIsSeldomMeantIsWarnedOf(t *testing.T) {
 		"test numbers":            {"POLICY", `test_numbers = ["+12025550123"]`, "1 numbers are texted at every missed call"},
 		"wide quiet hours":        {"POLICY", `quiet = "17:00-09:00"`, "quiet hours of 16 h 00 min leave little of the day"},
 		"quiet while open":        {"BUSINESS", "hours = [\"Mon-Fri 07:00-17:30\"]\npolicy = { quiet_action = \"hold\" }", "quiet hours reach into opening hours: the text for a call on Tuesday at 07:00 waits"},
-		"a limit above another":   {"POLICY", "per_hour = 50", "100 is above per_hour, 50"},
 		"help without the name":   {"BUSINESS", `help = "Call +1 202 555 0100. Reply STOP to opt out"`, "the answer to HELP does not name the business"},
 		"help without a way":      {"BUSINESS", `help = "Acme Plumbing helps you. Reply STOP to opt out"`, "tells no way to reach a person"},
 		"a long help":             {"BUSINESS", `help = "Acme Plumbing: 202 555 0100 ` + strings.Repeat("again ", 30) + `"`, "the answer to HELP is sent in 2 segments (GSM-7"},

@@ -96,6 +96,15 @@ func writeCase(b *bytes.Buffer, c *Case, shownTexts map[string]bool) {
 	}
 }
 
+// write writes the case alone.
+func (c *Case) write(b *strings.Builder) {
+	var buf bytes.Buffer
+	writeCase(&buf, c, map[string]bool{})
+	for line := range strings.Lines(buf.String()) {
+		b.WriteString(strings.TrimPrefix(line, "    "))
+	}
+}
+
 // wrap breaks a sentence at blanks.
 func wrap(b *bytes.Buffer, first, rest, s string) {
 	indent, used := first, 0
