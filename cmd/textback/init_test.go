@@ -122,7 +122,7 @@ func TestInitWritesAConfigurationThatTheDaemonRunsWith(t *testing.T) {
 		t.Fatal(strings.Join(configs.Lines(err), "\n"))
 	}
 	if len(cfg.Set.Lines) != 2 || cfg.Set.Lines[0].Number != "+12025550100" || !cfg.Set.Lines[0].Policy.Shadow || cfg.PBXs[0].Password.Reveal() != initPBXPassword ||
-		cfg.Set.Businesses["main"].Name != `Acme "Best" Plumbing` || !strings.Contains(strings.Join(cfg.PBXs[0].Inbound, " "), "from-trunk*") {
+		cfg.Set.Businesses["main"].Name != `Acme "Best" Plumbing` || !strings.Contains(strings.Join(cfg.PBXs[0].Inbound, " "), "from-trunk") {
 		t.Errorf("%+v", cfg.PBXs[0])
 	}
 	for _, f := range []string{"textback.toml", "textback.secrets/ari.password", "textback.secrets/smpp.password"} {

@@ -96,6 +96,11 @@ func ariProblem(kind string, pbx *configs.PBX, err error) *Problem {
 	p := &Problem{err: err}
 	user := Clean(pbx.Username)
 	var re *ari.RESTError
+	if !errors.As(err, &re) && (isTimeout(err) || errors.Is(err, context.DeadlineExceeded)) {
+		p.What, p.Message = "connect", hostPort(pbx.URL)+" takes the connection and does not answer"
+		p.Hint = "Asterisk hangs, or is overloaded: does `asterisk -rx 'core show uptime'` answer?"
+		return p
+	}
 	if !errors.As(err, &re) {
 		p.What, p.Message = "connect", fmt.Sprintf("%s was reached, but does not answer as HTTP: %s", hostPort(pbx.URL), words(err))
 		p.Hint = "is this the port of Asterisk's HTTP server (bindport in http.conf, 8088 unless changed)? The manager's 5038 and SIP's 5060 are others"
@@ -140,7 +145,9 @@ func (f *Found) info(answer []byte, pbx *configs.PBX) *Problem {
 		return &Problem{What: "protocol", Message: fmt.Sprintf("what answers on %s is not ARI: it sent no JSON", hostPort(pbx.URL)),
 			Hint: "is this the port of Asterisk's HTTP server, and does the URL end in /ari?", err: err}
 	}
-	version := Clean(info.System.Version)
+	// Packagers add their own: "22.10.1~dfsg+~cs6.17".
+	version, _, _ := strings.Cut(Clean(info.System.Version), "~")
+	version, _, _ = strings.Cut(version, "+")
 	f.Product = strings.TrimSpace("Asterisk " + version)
 	if at, err := time.Parse("2006-01-02T15:04:05.999-0700", info.Status.Startup); err == nil {
 		f.Started = at
@@ -262,6 +269,9 @@ func (f *Found) endpoints(ctx context.Context, kind string, o ari.Options) {
 		case x.Why == "":
 			x.Why = phones
 		}
+	}
+	for i := range f.Contexts {
+		slices.Sort(f.Contexts[i].Endpoints)
 	}
 	if others > 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("%d endpoints are not PJSIP: in which context they arrive is to be seen from a call only", others))

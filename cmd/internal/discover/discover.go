@@ -162,16 +162,15 @@ func conventional(kind, name string) bool {
 		func(word string) bool { return strings.Contains(low, word) }) && !strings.Contains(low, "internal") && !strings.Contains(low, "outbound")
 }
 
-// Inbound are the patterns for the key inbound: the habit of the kind, and what was found beside it. A context of many under one
-// pattern is not named again.
+// Inbound are the patterns for the key inbound: what was found, and where a web interface makes the dialplan, or nothing was found, the
+// habit of the kind as well.
 func (f *Found) Inbound(kind string) []string {
 	all := Conventions(kind)
-	covered := slices.ContainsFunc(f.Contexts, func(c Context) bool { return c.Outside && textback.MatchAny(all, c.Name) })
-	if !covered && slices.ContainsFunc(f.Contexts, func(c Context) bool { return c.Outside }) && kind != FreePBX && kind != FusionPBX {
+	if kind != FreePBX && kind != FusionPBX && slices.ContainsFunc(f.Contexts, func(c Context) bool { return c.Outside }) {
 		all = nil // a dialplan of one's own has names of its own
 	}
 	for _, c := range f.Contexts {
-		if c.Outside && !textback.MatchAny(all, c.Name) && !strings.ContainsAny(c.Name, "*?[]\\\"") {
+		if c.Outside && !textback.MatchAny(all, c.Name) && !strings.ContainsAny(c.Name, "*?[]\\\"',") {
 			all = append(all, c.Name)
 		}
 	}
