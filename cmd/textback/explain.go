@@ -40,6 +40,10 @@ func runExplain(ctx context.Context, e *env, v *verb, args []string) int {
 	if err != nil {
 		return report(e, err)
 	}
+	if x.Empty() && !*t.json {
+		return fail(e, exitFailed, fmt.Errorf("nothing is known about %s", plain(rest[0])),
+			"give a number (+12025550123) or a call id as the log shows it")
+	}
 	return t.show(e, x, func(w io.Writer) { printExplanation(w, &x) })
 }
 

@@ -312,6 +312,7 @@ func (d *Daemon) apply(cfg *configs.Config) error {
 	}
 	pool := smpp.NewPool(links...)
 	d.conf.Store(&running{cfg: cfg, pool: pool})
+	d.met.prepare(cfg)
 	d.startLinks()
 	d.startPBXs(cfg, changes)
 	d.mu.Lock()

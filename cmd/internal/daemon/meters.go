@@ -7,6 +7,8 @@ import (
 
 	"textback"
 	"textback/cmd/internal/web"
+	"textback/configs"
+	"textback/rules"
 	"textback/smpp"
 	"textback/store"
 )
@@ -36,6 +38,41 @@ func newMeters(version string) *meters {
 	m := &meters{Metrics: web.NewMetrics(version), links: make(map[linkKey]linkSince)}
 	m.lastReload.Store(true)
 	return m
+}
+
+// prepare makes the counters of a configuration exist before anything is counted: a rate over a counter that appears with its first
+// event does not see that event, and an alert on it would miss the first text that is lost.
+func (m *meters) prepare(cfg *configs.Config) {
+	for _, p := range cfg.PBXs {
+		m.Calls.WithLabelValues(p.Name, textback.Answered.String())
+		for _, o := range textback.MissedOutcomes() {
+			m.Calls.WithLabelValues(p.Name, o.String())
+		}
+	}
+	for _, key := range businesses(cfg) {
+		m.BreakersOpen.WithLabelValues(key)
+		for _, r := range textback.Reasons() {
+			m.Verdicts.WithLabelValues(key, r.String())
+		}
+	}
+	for state := textback.Queued; state <= textback.Unknown; state++ {
+		m.Texts.WithLabelValues(textback.MissedCallText.String(), state.String())
+	}
+	for _, l := range cfg.SMPPs {
+		m.Segments.WithLabelValues(l.Name)
+		m.Submits.WithLabelValues(l.Name)
+		for _, state := range []string{textback.Delivered.String(), textback.Undelivered.String(), textback.Accepted.String(), "unmatched"} {
+			m.Receipts.WithLabelValues(l.Name, state)
+		}
+	}
+	for _, n := range cfg.Notify {
+		m.Handoffs.WithLabelValues(n.Name, "delivered")
+		m.Handoffs.WithLabelValues(n.Name, "failed")
+	}
+	for kind := rules.Other; kind <= rules.Automatic; kind++ {
+		m.Replies.WithLabelValues(kind.String())
+	}
+	m.Reloads.WithLabelValues("failed")
 }
 
 // since notes how a link stands, and tells since when. A link that was never heard of stands so from now on.

@@ -253,11 +253,12 @@ func Explain(ctx context.Context, st *store.Store, what string) (*Explanation, e
 			return nil, err
 		}
 	}
-	if len(x.Calls)+len(x.Texts)+len(x.Threads)+len(x.Ledger)+len(x.Out)+len(x.Made)+len(out.Waiting) == 0 {
-		return nil, &control.Error{Code: "not-found", Message: "nothing is known about " + what,
-			Hint: "give a number (+12025550123) or a call id as the log shows it"}
-	}
 	return out, nil
+}
+
+// Empty tells whether nothing is known.
+func (x *Explanation) Empty() bool {
+	return len(x.Calls)+len(x.Texts)+len(x.Threads)+len(x.Ledger)+len(x.Out)+len(x.Made)+len(x.Waiting) == 0
 }
 
 func (d *Daemon) explain(ctx context.Context, a ExplainArgs) (*Explanation, error) {
