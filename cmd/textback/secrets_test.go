@@ -292,6 +292,9 @@ kind = "mysql"
 	}
 	client("status")
 	client("status", "--json")
+	client("check", "--json")
+	client("pack")
+	client("pack", "--json")
 	backup := filepath.Join(s.dir, "copy.db")
 	verb("backup", fmt.Sprintf(`{"path": %q}`, backup))
 	for _, f := range []string{backup, filepath.Join(s.dir, "state.db")} {

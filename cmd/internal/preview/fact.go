@@ -187,7 +187,7 @@ func (t *Text) size() string {
 		s += "s"
 	}
 	if len(t.Forces) > 0 {
-		s += " because of " + strings.Join(t.Forces, " ")
+		s += " because of " + strings.Join(t.Forces, ", ")
 	}
 	return s
 }

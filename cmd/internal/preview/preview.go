@@ -6,10 +6,12 @@ package preview
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"textback"
 	"textback/configs"
@@ -123,7 +125,11 @@ func measure(cfg *configs.Config, l *rules.Line, body string) Text {
 		}
 	}
 	for _, r := range textback.ForcesUCS2(body) {
-		t.Forces = append(t.Forces, string(r))
+		name := fmt.Sprintf("U+%04X", r)
+		if unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.Mn, r) {
+			name = fmt.Sprintf("%c (%s)", r, name)
+		}
+		t.Forces = append(t.Forces, name)
 	}
 	return t
 }

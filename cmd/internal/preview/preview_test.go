@@ -111,7 +111,7 @@ func TestWhatCallersGetIsToldAsTheRulesDecideIt(t *testing.T) {
 		"a branch":            {[]string{"HEAD", "[[reply]]\nname = \"prices\"\nmatch = [\"price*\"]\nsend = \"From $89.\""}, []string{`A reply with "price*" (prices) is answered with: "From $89." (GSM-7, 9 characters, 1 segment).`}},
 		"a hand-off": {[]string{"HEAD", "[[notify]]\nname = \"desk\"\nkind = \"text\"\nto = [\"+12025550177\"]"},
 			[]string{"Any other reply is handed to desk (text)"}},
-		"UCS-2": {[]string{"BUSINESS", `help = "Acme Plumbing: we’re on 202 555 0100"`}, []string{"(UCS-2, 36 units, 1 segment because of ’)"}},
+		"UCS-2": {[]string{"BUSINESS", `help = "Acme Plumbing: we’re on 202 555 0100"`}, []string{"(UCS-2, 36 units, 1 segment because of ’ (U+2019))"}},
 		"its own time zone": {[]string{"LINE", "[business.west]\nname = \"Acme West\"\ntimezone = \"America/Los_Angeles\"\nregion = \"US\"\n[[line]]\nnumber = \"+12135550100\"\nbusiness = \"west\""},
 			[]string{"Acme West (west) - Open at any hour (America/Los_Angeles).", "On line +12135550100, a caller who rings 20s and hangs up, on Tuesday 24 November at 10:00 "}},
 	} {

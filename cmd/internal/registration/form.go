@@ -60,6 +60,12 @@ func isTollFree(l *rules.Line) bool {
 	return err == nil && n.Kind == textback.KindTollFree
 }
 
+// isLocal tells a sender that 10DLC is about: a ten-digit number of North America that is not toll-free.
+func isLocal(l *rules.Line) bool {
+	n, err := textback.ParseNumber(l.From, l.Business.Region, nil, true)
+	return err == nil && strings.HasPrefix(n.E164, "+1") && n.Kind != textback.KindTollFree
+}
+
 func (m *maker) numbers() string {
 	var all []string
 	for _, l := range m.lines {
@@ -100,6 +106,12 @@ func (m *maker) description() string {
 		s += ", or a booking at " + host(m.b.BookingURL)
 	}
 	return s + ". " + m.limit() + ". No marketing is sent, and nobody is texted who did not call. STOP in any wording is obeyed at once and for good; HELP is answered to anyone."
+}
+
+// summary is the use case in a few sentences, for forms with little room.
+func (m *maker) summary() string {
+	return fmt.Sprintf("%s texts back callers whom it missed: one text that names %s, says that the call was missed, and invites a reply, which a person answers. %s. "+
+		"No marketing; only people who called are texted. STOP is obeyed at once, HELP is answered.", m.b.Name, m.b.Name, m.limit())
 }
 
 func host(link string) string {
@@ -246,7 +258,11 @@ func (m *maker) tenDLC() {
 	m.claim("ageGated", "Age-gated content", false, "change it if you sell what is")
 	m.claim("affiliateMarketing", "Affiliate marketing", false, "the texts of the configuration must not be any")
 	m.begin(TenDLC, "Numbers and volume")
-	m.put("phoneNumbers", "Sending numbers", strings.Join(m.senders(func(l *rules.Line) bool { return !isTollFree(l) }), ", "), FromConfig, "from of the lines")
+	if numbers := m.senders(isLocal); len(numbers) > 0 {
+		m.put("phoneNumbers", "Sending numbers", strings.Join(numbers, ", "), FromConfig, "from of the lines")
+	} else {
+		m.put("phoneNumbers", "Sending numbers", "none: no line of the business sends from a ten-digit number of North America, so this form is not needed", FromConfig, "from of the lines")
+	}
 	m.volumeField("monthlyVolume", "Texts a month")
 	m.policyPages()
 }
@@ -287,7 +303,7 @@ func (m *maker) tollFree() {
 		m.put("phoneNumbers", "Toll-free numbers", strings.Join(numbers, ", "), FromConfig, "from of the lines")
 	}
 	m.put("useCase", "Use case", "Customer Support", Suggested, "the category of that name, or CUSTOMER_SUPPORT")
-	m.put("useCaseSummary", "Summary", m.description(), Suggested, "").sized(40, 500)
+	m.put("useCaseSummary", "Summary", m.summary(), Suggested, "").sized(40, 500)
 	m.sampleFields()
 	origin := FromFigures
 	if !m.volume.Known {

@@ -180,8 +180,10 @@ func TestATollFreeLineIsTold(t *testing.T) {
 	if f := p.value(t, TollFree, "messageVolume"); f.Value != "10000" || f.Origin != FromFigures {
 		t.Errorf("%+v", f)
 	}
-	if f := p.value(t, TenDLC, "phoneNumbers"); f.Origin != FillIn {
-		t.Errorf("%+v", f)
+	for _, from := range []string{"+18005550100", "+442079460100"} {
+		if f := pack(t, Volume{}, "LINE", `from = "`+from+`"`).value(t, TenDLC, "phoneNumbers"); !strings.HasPrefix(f.Value, "none") {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 
