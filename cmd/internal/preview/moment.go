@@ -1,6 +1,7 @@
 package preview
 
 import (
+	"slices"
 	"time"
 
 	"textback/rules"
@@ -21,10 +22,11 @@ var (
 	forHoliday = []int{11 * 60, 14 * 60, 9 * 60, 19 * 60}
 )
 
-// find is the first moment of the coming days that suits: the times in their order on each of the days, then every half hour.
+// find is the first moment of the coming days that suits: the times in their order on each of the days, then the minutes at
+// which the business opens and closes, then every half hour.
 func find(b *rules.Business, now time.Time, times []int, suits func(time.Time) bool) (time.Time, bool) {
 	today := now.In(b.Zone)
-	for _, list := range [][]int{times, halfHours()} {
+	for _, list := range [][]int{times, edges(b), halfHours()} {
 		for week := range 2 {
 			for _, day := range daysTried {
 				ahead := (int(day)-int(today.Weekday())+6)%7 + 1 + 7*week // from tomorrow on
@@ -39,6 +41,21 @@ func find(b *rules.Business, now time.Time, times []int, suits func(time.Time) b
 		}
 	}
 	return time.Time{}, false
+}
+
+// edges are the minutes of the day at which a business opens or closes: it may be open or closed for minutes only.
+func edges(b *rules.Business) []int {
+	var all []int
+	for _, spans := range b.Hours.Days {
+		for _, s := range spans {
+			for _, c := range []rules.Clock{s.From, s.To} {
+				if m := int(c % rules.Midnight); !slices.Contains(all, m) {
+					all = append(all, m)
+				}
+			}
+		}
+	}
+	return all
 }
 
 func halfHours() []int {
@@ -72,6 +89,12 @@ func moments(l *rules.Line, now time.Time, quiet func(time.Time) bool) []moment 
 		inHours = ""
 	}
 	add(byDay, inHours, func(t time.Time) bool { return open(t) && !quiet(t) }, open)
+	if len(all) == 0 { // closed for weeks
+		if at := b.Hours.NextOpen(now, b.Zone); !at.IsZero() {
+			at = at.In(b.Zone)
+			all = append(all, moment{at, day(at) + inHours})
+		}
+	}
 	add(inEvening, ", out of hours", func(t time.Time) bool { return !open(t) && !holiday(t) && !quiet(t) },
 		func(t time.Time) bool { return !open(t) && !holiday(t) })
 	add(inNight, ", in quiet hours", func(t time.Time) bool { return quiet(t) && !holiday(t) })

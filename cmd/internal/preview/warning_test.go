@@ -83,6 +83,25 @@ send = "open"
 	}
 }
 
+// TestHoursOfMinutesAndHolidaysOfWeeksLeaveNothingUnreached: a rule is called unreached only if it is.
+func TestHoursOfMinutesAndHolidaysOfWeeksLeaveNothingUnreached(t *testing.T) {
+	head := handOff + "[[rule]]\nname = \"a\"\nmatch = { hours = \"closed\" }\nsend = \"closed\"\n[[rule]]\nname = \"b\"\nmatch = { hours = \"open\" }\nsend = \"open\"\n"
+	var dates []string
+	for day := range 40 {
+		dates = append(dates, now.AddDate(0, 0, day).Format("\"2006-01-02\""))
+	}
+	for name, business := range map[string]string{
+		"closed for ten minutes a day": `hours = ["Mon-Sun 00:00-23:50"]`,
+		"open for ten minutes a week":  `hours = ["Sun 13:05-13:15"]`,
+		"over midnight":                `hours = ["Mon-Sun 18:10-18:00"]`,
+		"forty days of holidays":       "hours = [\"Mon-Fri 08:00-17:30\"]\nclosed = [" + strings.Join(dates, ", ") + "]",
+	} {
+		if got := warned(t, nil, "BUSINESS", business, "HEAD", head); strings.Contains(got, "no call can come to it") || strings.Contains(got, "open: no call gets it") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 func TestTheFiguresOfTheLastDaysAreHeldAgainstTheFile(t *testing.T) {
 	second := "[[line]]\nnumber = \"+12025550101\"\nbusiness = \"acme\"\n"
 	f := &Figures{Days: 20, Calls: map[string]int{"+12025550100": 60}, Strange: "9 missed calls were to a number that is no [[line]].",
