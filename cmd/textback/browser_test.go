@@ -45,13 +45,13 @@ type tab struct {
 }
 
 // newBrowser starts a browser with a profile of its own.
-func newBrowser(t *testing.T) *browser {
+func newBrowser(t *testing.T, flags ...string) *browser {
 	t.Helper()
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "nice", "-n", "19", "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--user-data-dir="+dir,
-		"--remote-debugging-pipe", "about:blank")
+	cmd := exec.CommandContext(ctx, "nice", append([]string{"-n", "19", "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--user-data-dir=" + dir,
+		"--remote-debugging-pipe", "about:blank"}, flags...)...)
 	theirs, ours := pipe(t)
 	back, answers := pipe(t)
 	cmd.ExtraFiles = []*os.File{theirs, answers} // 3 is read by it, 4 is written

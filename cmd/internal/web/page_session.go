@@ -164,8 +164,8 @@ func (u *ui) person(r *http.Request, touch bool) (string, bool) {
 
 // next is where a person wanted to go; only to a place of our own.
 func next(typed string) string {
-	if to, err := url.Parse(typed); err == nil && to.Scheme == "" && to.Host == "" && to.User == nil && strings.HasPrefix(to.Path, uiRoot) &&
-		!strings.HasPrefix(to.Path, uiRoot+"log") && !strings.ContainsAny(typed, "\\\r\n\t") {
+	if to, err := url.Parse(typed); err == nil && to.Scheme == "" && to.Host == "" && to.User == nil && strings.HasPrefix(typed, uiRoot) &&
+		!strings.HasPrefix(to.Path, uiRoot+"log") && !strings.ContainsFunc(typed, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
 		return to.RequestURI()
 	}
 	return uiRoot + "calls"

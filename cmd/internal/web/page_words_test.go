@@ -1,6 +1,9 @@
 package web
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"unicode"
@@ -90,13 +93,45 @@ func FuzzSaid(f *testing.F) {
 
 // FuzzNext: the log-in leads to no other site.
 func FuzzNext(f *testing.F) {
-	for _, s := range []string{"/ui/calls", "//evil.example", `/\evil`, "https://evil/ui/", "/ui/%2f%2fevil", "/ui/..//evil", "\t/ui/"} {
+	for _, s := range []string{"/ui/calls", "//evil.example", `/\evil`, "https://evil/ui/", "/ui/%2f%2fevil", "/ui/..//evil", "\t/ui/", "/ui/? ", "/ui%2f"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		to := next(s)
 		if !strings.HasPrefix(to, uiRoot) || strings.ContainsAny(to, "\r\n\t\\ ") {
 			t.Fatalf("%q leads to %q", s, to)
+		}
+	})
+}
+
+// FuzzPage: whatever somebody who is logged in asks for, the answer is one of ours, with its policy, and says back only words.
+func FuzzPage(f *testing.F) {
+	for _, s := range [][3]string{{"GET", "/ui/calls?day=2026-11-24&page=2", ""}, {"GET", "/ui/threads/17?before=1", ""}, {"GET", "/ui/story?what=<script>alert(9)</script>", ""},
+		{"POST", "/ui/threads/17/reply", "text=Hi&once=1"}, {"POST", "/ui/login", "person=%00&password=x&next=//evil"}, {"HEAD", "/ui/report?since=yesteryear", ""}, {"PUT", "/ui/%zz", "a"}} {
+		f.Add(s[0], s[1], s[2])
+	}
+	d := newDesk(f, fullDesk(), func(o *Options) { o.PerMinute = 1 << 40 })
+	cookie := d.login(f, "Ann")
+	f.Fuzz(func(t *testing.T, method, target, form string) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil || !strings.HasPrefix(u.Path, uiRoot) || strings.Contains(u.RawQuery, "live") || u.Path == "/ui/logout" {
+			return
+		}
+		r := httptest.NewRequest(http.MethodPost, "http://textback.example/", strings.NewReader(form))
+		r.Method, r.URL, r.RemoteAddr = method, u, "203.0.113.9:4711"
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		r.Header.Set("Cookie", cookie)
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		if w.Code >= 500 || w.Header().Get("Content-Security-Policy") != policy {
+			t.Fatalf("%d %v", w.Code, w.Header())
+		}
+		if to := w.Header().Get("Location"); to != "" && !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
+			t.Fatalf("leads to %q", to)
+		}
+		if b := w.Body.String(); strings.Contains(b, "<script>") || strings.Contains(b, "alert(9)</script>") {
+			t.Fatalf("%s", b)
 		}
 	})
 }
