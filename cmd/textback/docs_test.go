@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -311,5 +313,53 @@ func TestEveryTroubleOfTheLogHasItsAdvice(t *testing.T) {
 		if _, ok := levels[id]; !ok {
 			t.Errorf("%s stands in docs/troubleshooting.md and is no message id", id)
 		}
+	}
+}
+
+// TestTheRecordingsOfTheDetectionPageSayWhatItSays: the truth beside each recording that the page names.
+func TestTheRecordingsOfTheDetectionPageSayWhatItSays(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root, "docs", "detection.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, ok := strings.Cut(string(b), "| outcome | Asterisk | FreeSWITCH |\n")
+	if !ok {
+		t.Fatal("docs/detection.md names no recordings")
+	}
+	seen := 0
+	for line := range strings.Lines(table) {
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "| "), " | ")
+		if len(cells) != 3 || strings.Contains(line, "---") {
+			continue
+		}
+		outcome := strings.Trim(cells[0], "`")
+		for i, dir := range []string{"ari/aritest/recorded", "esl/testdata/traces"} {
+			seen++
+			name := filepath.Join(root, dir, cells[i+1]+".json.gz")
+			f, err := os.Open(name)
+			if err != nil {
+				t.Errorf("%s: %v", outcome, err)
+				continue
+			}
+			var truth struct {
+				Calls []struct {
+					Outcome string `json:"outcome"`
+				} `json:"calls"`
+			}
+			z, err := gzip.NewReader(f)
+			if err == nil {
+				err = json.NewDecoder(z).Decode(&truth)
+			}
+			f.Close()
+			if err != nil || len(truth.Calls) != 1 || truth.Calls[0].Outcome != outcome {
+				t.Errorf("%s is said to be %s: %+v %v", name, outcome, truth.Calls, err)
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d recordings were looked at", seen)
 	}
 }
