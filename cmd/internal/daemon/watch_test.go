@@ -154,7 +154,7 @@ func TestEveryMetricOfARunningDaemonIsDocumented(t *testing.T) {
 		}
 	}
 	w.played("03", "+15557000002")
-	w.await("the receipt", func() bool { _, body := get("/metrics"); return strings.Contains(body, "textback_receipts_total") })
+	w.await("the receipt", func() bool { _, body := get("/metrics"); return strings.Contains(body, "textback_receipts_total{link=\"carrier\",state=\"delivered\"} 1\n") })
 	code, body := get("/metrics")
 	if code != http.StatusOK || strings.Contains(body, "5557000002") {
 		t.Errorf("%d, or it names a caller", code)
