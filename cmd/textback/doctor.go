@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -189,6 +190,9 @@ func (d *doctor) configuration(context.Context) finding {
 		}
 		if errors.Is(err, fs.ErrPermission) {
 			hint = "sudo textback doctor --config " + d.path
+		}
+		if os.Getenv("CREDENTIALS_DIRECTORY") == "" && strings.Contains(lines[0], "_credential: ") {
+			hint = "sudo CREDENTIALS_DIRECTORY=/run/credentials/textback.service textback doctor, while the service runs; /etc/credstore before"
 		}
 		detail := lines[0]
 		if n := len(lines); n > 2 {

@@ -90,6 +90,8 @@ func (d *doctor) pbx(ctx context.Context, p *configs.PBX) finding {
 			"it can be read, but the daemon's own link is down")
 	}
 	switch {
+	case !d.running && p.Kind == configs.Asterisk && discover.AppInUse(ctx, p):
+		return doubtful("give this [[pbx]] another app, or stop the other program: two of one name throw each other out", "%s; but another program is connected as app %q", f.Detail, p.App)
 	case p.Callback != nil && found.ReadOnly:
 		return failing("read_only = no for ["+p.Username+"] in ari.conf, then module reload res_ari.so; or take [pbx.callback] out",
 			"%s: the account reads only, and [pbx.callback] starts calls", found.Product)

@@ -88,6 +88,11 @@ func TestDoctorFindsAWholeInstallationWell(t *testing.T) {
 	if n := strings.Count(daemon.output(), "pbx-down") + strings.Count(daemon.output(), "pbx-replaced"); n > 0 {
 		t.Errorf("the daemon was disturbed:\n%s", daemon.output())
 	}
+	// Seen by another textback, its name is taken.
+	other := s.write("other.toml", strings.ReplaceAll(read(t, s.config), "control.sock", "other.sock"), 0o600)
+	if out, err := s.run(nil, "doctor", "--config", other); err != nil || !strings.Contains(out, `another program is connected as app "textback"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
 	out, err := s.run(nil, "doctor", "--config", s.config)
 	if err != nil || !strings.Contains(out, "ok       pbx hq") || !strings.Contains(out, "0 failed") {
 		t.Errorf("%v\n%s", err, out)
@@ -162,6 +167,10 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 			return c + "\n[[records]]\npbx = \"hq\"\nkind = \"cdr-csv\"\npath = \"/nowhere/Master.csv\"\n"
 		}, "records hq",
 			stateFailed, "/nowhere", "docs/records.md"},
+		"a credential without systemd": {func(_ *initStand, c string) string {
+			i := strings.Index(c, "password_file")
+			return c[:i] + "password_credential = \"textback.ari\" # " + c[i:]
+		}, "configuration", stateFailed, "credential", "CREDENTIALS_DIRECTORY"},
 		"a configuration that is none": {func(_ *initStand, c string) string { return c + "\n[nonsense]\n" }, "configuration", stateFailed, "nonsense", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -178,6 +187,15 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 			}
 		})
 	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 func chmod(t *testing.T, path string, mode os.FileMode) {

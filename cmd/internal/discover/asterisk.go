@@ -333,3 +333,14 @@ func watchAsterisk(ctx context.Context, pbx *configs.PBX, up func(), seen func(C
 		}
 	})
 }
+
+// AppInUse tells whether a program is connected under the application's name of a [[pbx]]: two of one name throw each other out, and
+// Asterisk forgets the name when the connection ends (seen with 22.10.1).
+func AppInUse(ctx context.Context, pbx *configs.PBX) bool {
+	o, problem := asteriskOptions(pbx)
+	if problem != nil || pbx.App == "" {
+		return false
+	}
+	_, err := ari.Get(ctx, o, "/applications/"+url.PathEscape(pbx.App), nil)
+	return err == nil
+}

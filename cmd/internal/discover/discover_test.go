@@ -111,6 +111,32 @@ func TestAnAsteriskTellsItsTrunksContextAndItsRights(t *testing.T) {
 	}
 }
 
+// TestGarbageIsNoted: what a PBX sends in place of lists ends nothing, and its words are not shown as they are.
+func TestGarbageIsNoted(t *testing.T) {
+	for name, endpoints := range map[string]string{"an object": `{"a":1}`, "numbers": `[1,2]`, "hostile names": `[{"technology":"PJSIP","resource":"../../x\u001b[2J"},{"technology":"PJSIP","resource":""}]`} {
+		_, pbx := asterisk(t, aritest.Options{NoInfo: true, Resources: map[string]string{"/asterisk/info": `{"system":{"version":"22.2\u001b[2J\u202e"},"status":{"startup_time":"soon"}}`,
+			"/endpoints": endpoints}})
+		found, err := Ask(t.Context(), Asterisk, pbx)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if all := fmt.Sprintf("%v", found); strings.ContainsAny(all, "\x1b\u202e") || len(found.Notes) == 0 {
+			t.Errorf("%s: %q", name, all)
+		}
+	}
+	for name, answers := range map[string]map[string]string{
+		"no XML":  {"sofia xmlstatus": "<<<\x1b[2J", "xml_locate dialplan context name public": "-ERR can't find anything"},
+		"numbers": {"sofia xmlstatus": "<profiles><profile><name>external</name><type>profile</type></profile></profiles>", "sofia xmlstatus profile external": "<a><b></a>", "version": "\x1b[31m"},
+	} {
+		_, pbx := freeSWITCH(t, esltest.Options{API: answers})
+		found, err := Ask(t.Context(), FreeSWITCH, pbx)
+		if err != nil || len(found.Notes) == 0 || strings.Contains(fmt.Sprintf("%v", found), "\x1b") {
+			t.Errorf("%s: %v, %+v", name, err, found)
+		}
+	}
+}
+
 func TestWhatIsWrongWithAnAsteriskIsSaid(t *testing.T) {
 	_, good := asterisk(t, aritest.Options{Resources: resources, NoInfo: true})
 	refusing, refused := asterisk(t, aritest.Options{})
