@@ -40,33 +40,47 @@ func newScene(cfg *configs.Config, l *rules.Line, now time.Time) *scene {
 // own, else the example of a mobile number of a region that may be texted.
 func (s *scene) example() textback.Number {
 	p, b := &s.line.Policy, s.line.Business
-	var first textback.Number
-	try := func(raw string) bool {
-		n, err := textback.ParseNumber(raw, b.Region, nil, p.ValidateNumbers)
-		if err != nil || s.cfg.Set.OwnLine(n.E164) != nil || s.cfg.Set.IsStaff(n.E164) || slices.Contains(p.TestNumbers, n.E164) ||
-			slices.ContainsFunc(p.Exclude, func(x string) bool { return excludes(x, n.E164) }) {
-			return false
-		}
-		if first.E164 == "" {
-			first = n
-		}
-		return !p.ValidateNumbers || n.Kind.Textable() && (len(p.Regions) == 0 || slices.Contains(p.Regions, n.Region))
-	}
+	var tried []string
 	if own := s.line.Number; len(own) > 8 {
 		for _, end := range []string{"0142", "0143", "4321", "2345", "7788"} {
-			if raw := own[:len(own)-4] + end; try(raw) {
-				n, _ := textback.ParseNumber(raw, b.Region, nil, p.ValidateNumbers)
-				return n
-			}
+			tried = append(tried, own[:len(own)-4]+end)
 		}
 	}
 	for _, region := range append([]string{b.Region}, p.Regions...) {
-		if raw := mobile(region, phonenumbers.MOBILE); raw != "" && try(raw) {
-			n, _ := textback.ParseNumber(raw, b.Region, nil, p.ValidateNumbers)
-			return n
+		if raw := mobile(region, phonenumbers.MOBILE); raw != "" {
+			tried = append(tried, raw)
+		}
+	}
+	var first textback.Number
+	for _, raw := range tried {
+		s.caller.E164 = raw
+		f := s.cfg.Set.Facts(s.call(s.usual(), s.rings(), s.now), "", nil)
+		f.Line, f.Now = s.line, s.now
+		if f.CallerErr != nil {
+			continue
+		}
+		if first.E164 == "" {
+			first = f.Caller
+		}
+		switch s.cfg.Set.Decide(f).Reason {
+		case textback.ReasonNoNumber, textback.ReasonOwnNumber, textback.ReasonExcluded, textback.ReasonNotTextable, textback.ReasonRegion:
+		default:
+			if !slices.Contains(p.TestNumbers, f.Caller.E164) {
+				return f.Caller
+			}
 		}
 	}
 	return first
+}
+
+// usual is an outcome that the policy texts for, the plainest one if it does for several.
+func (s *scene) usual() textback.Outcome {
+	for _, o := range append([]textback.Outcome{textback.Abandoned}, textback.MissedOutcomes()...) {
+		if s.line.Policy.Outcomes[o] {
+			return o
+		}
+	}
+	return textback.Abandoned
 }
 
 // mobile is the numbering plan's example number of a type, "" if it has none.
@@ -76,12 +90,6 @@ func mobile(region string, of phonenumbers.PhoneNumberType) string {
 		return ""
 	}
 	return phonenumbers.Format(n, phonenumbers.E164)
-}
-
-func excludes(entry, number string) bool {
-	want, number := strings.TrimPrefix(entry, "+"), strings.TrimPrefix(number, "+")
-	prefix, star := strings.CutSuffix(want, "*")
-	return star && strings.HasPrefix(number, prefix) || want == number
 }
 
 // quiet tells whether it is quiet at the caller's place.
@@ -248,12 +256,7 @@ func (s *scene) pbxs() []*configs.PBX {
 // byCaller are calls of callers whom something sets apart, at the first moment.
 func (s *scene) byCaller() []Case {
 	p, at := &s.line.Policy, s.moments[0].at
-	outcome := textback.Abandoned
-	for _, o := range textback.MissedOutcomes() {
-		if p.Outcomes[o] && !p.Outcomes[outcome] {
-			outcome = o
-		}
-	}
+	outcome := s.usual()
 	var all []Case
 	add := func(who string, h textback.History, change func(c *textback.Call)) {
 		c := s.call(outcome, s.rings(), at)
@@ -376,7 +379,7 @@ func (s *scene) byPlace() []Case {
 		if !ok {
 			continue
 		}
-		outcome := textback.Abandoned
+		outcome := s.usual()
 		c := there.run(there.call(outcome, s.rings(), at), textback.History{})
 		c.Who = fmt.Sprintf("from %s, where it is %s then, %s, on %s", place.name, at.In(n.Zones[0]).Format("15:04"), ways(outcome, short(s.rings())), day(at))
 		return []Case{c}
