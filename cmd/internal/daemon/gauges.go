@@ -45,6 +45,7 @@ func readings() []web.Reading {
 		{Name: "handoff_disabled", Help: "1 for a hand-off whose receiver wants nothing any more.", Labels: []string{"target"}},
 		{Name: "shadow_lines", Help: "Lines in shadow mode: nothing is sent for them."},
 		{Name: "reload_good", Help: "1 if the last reload of the configuration worked, and before the first."},
+		{Name: "watchers", Help: "Those who watch by `textback watch` now."},
 		{Name: "config_warnings", Help: "Warnings about the configuration in force."},
 		{Name: "backup_last_timestamp_seconds", Help: "When the last backup was made."},
 		{Name: "backup_interval_seconds", Help: "How often a backup is to be made; absent if none is."},
@@ -109,6 +110,7 @@ func (d *Daemon) readLinks(r *running, set func(string, float64, ...string)) {
 
 func (d *Daemon) readStore(ctx context.Context, cfg *configs.Config, set func(string, float64, ...string)) {
 	set("shadow_lines", float64(len(shadowLines(cfg))))
+	set("watchers", float64(d.feed.Watching()))
 	set("reload_good", number01(d.met.lastReload.Load()))
 	set("config_warnings", float64(len(cfg.Warnings)))
 	for name, at := range map[string]int64{"last_accepted": d.met.lastAccepted.Load(), "last_receipt": d.met.lastReceipt.Load()} {

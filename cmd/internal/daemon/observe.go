@@ -206,20 +206,19 @@ func (d *Daemon) give(p *pbx, out []textback.Change) {
 
 // noteLive keeps the register of live calls.
 func (d *Daemon) noteLive(p *pbx, c *textback.Change) {
-	d.tellCall(p, c)
+	if c.Kind == textback.CallEnded {
+		d.tellEnd(&c.Call)
+		return
+	}
+	f := d.facts(p, &c.Call)
+	d.tellCall(c, &f)
 	switch c.Kind {
 	case textback.CallBegan:
 		d.log.Debug("call", "pbx", p.name, "call", c.Call.ID, "direction", c.Call.Direction.String())
-		d.live.began(d.partyKey(p, &c.Call), c.Call.ID)
+		d.live.began(f.CallerKey(), c.Call.ID)
 	case textback.CallConnected:
-		d.live.connected(d.partyKey(p, &c.Call), c.Call.ID)
+		d.live.connected(f.CallerKey(), c.Call.ID)
 	}
-}
-
-// partyKey is the number at the outer end of a call in the form in which texts are addressed; "" if there is none.
-func (d *Daemon) partyKey(p *pbx, call *textback.Call) string {
-	f := d.facts(p, call)
-	return f.CallerKey()
 }
 
 // facts starts the facts of a call by the PBX's way to write numbers.

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"textback/cmd/internal/control"
 	"textback/cmd/internal/feed"
 	"textback/cmd/internal/handoff"
+	"textback/rules"
 	"textback/store"
 )
 
@@ -152,32 +154,43 @@ func (d *Daemon) committed(c store.Commit) {
 	}
 }
 
-// tellCall tells the feed of a call.
-func (d *Daemon) tellCall(p *pbx, c *textback.Change) {
-	kind := map[textback.ChangeKind]string{textback.CallBegan: feed.TypeRinging, textback.CallConnected: feed.TypeConnected,
-		textback.CallEnded: feed.TypeEnded}[c.Kind]
-	call, f := &c.Call, d.facts(p, &c.Call)
-	out := feed.Call{ID: call.ID, PBX: call.PBX, Direction: call.Direction.String(), Number: f.CallerKey(), Name: call.Party.Name,
-		Withheld: call.Party.Withheld, Begin: call.Begin}
+// tellCall tells the feed of a call that began or reached a person; f are its facts. The caller's number is the outer party of f
+// in the form in which texts are addressed, else what the PBX showed.
+func (d *Daemon) tellCall(c *textback.Change, f *rules.Facts) {
+	kind, call := feed.TypeRinging, &c.Call
+	if c.Kind == textback.CallConnected {
+		kind = feed.TypeConnected
+	}
+	out := feed.Call{ID: call.ID, PBX: call.PBX, Direction: call.Direction.String(), Number: cmp.Or(f.CallerKey(), call.Party.Number),
+		Name: call.Party.Name, Begin: call.Begin}
 	switch {
 	case f.Line != nil:
 		out.Line = f.Line.Number
 	case len(call.Dialled) > 0:
 		out.Line = call.Dialled[0]
 	}
-	switch {
-	case call.Party.Withheld:
-		out.Number, out.Name = "", "" // seen, but not to be used
-	case out.Number == "":
-		out.Number = call.Party.Number
-	}
 	if !call.Connected.IsZero() {
 		out.Connected = &call.Connected
 	}
-	if c.Kind == textback.CallEnded {
-		out.Outcome, out.Ring = call.Outcome.String(), call.Ring.Round(100*time.Millisecond).Seconds()
+	d.feed.Call(kind, d.now(), withheld(out, call))
+}
+
+// tellEnd tells the feed of a call's end. Who called is known from its beginning.
+func (d *Daemon) tellEnd(call *textback.Call) {
+	out, ok := d.feed.InProgress(call.ID)
+	if !ok {
+		out = feed.Call{ID: call.ID, PBX: call.PBX, Direction: call.Direction.String(), Number: call.Party.Number, Name: call.Party.Name, Begin: call.Begin}
 	}
-	d.feed.Call(kind, d.now(), out)
+	out.Outcome, out.Ring = call.Outcome.String(), call.Ring.Round(100*time.Millisecond).Seconds()
+	d.feed.Call(feed.TypeEnded, d.now(), withheld(out, call))
+}
+
+// withheld takes number and name out of a call whose number may not be used although we see it. That may be learnt late.
+func withheld(out feed.Call, call *textback.Call) feed.Call {
+	if out.Withheld = call.Party.Withheld; out.Withheld {
+		out.Number, out.Name = "", ""
+	}
+	return out
 }
 
 // tellReply tells the feed of what somebody wrote; th is nil if no thread holds it (STOP, START, HELP).

@@ -154,7 +154,10 @@ func TestEveryMetricOfARunningDaemonIsDocumented(t *testing.T) {
 		}
 	}
 	w.played("03", "+15557000002")
-	w.await("the receipt", func() bool { _, body := get("/metrics"); return strings.Contains(body, "textback_receipts_total{link=\"carrier\",state=\"delivered\"} 1\n") })
+	w.await("the receipt", func() bool {
+		_, body := get("/metrics")
+		return strings.Contains(body, "textback_receipts_total{link=\"carrier\",state=\"delivered\"} 1\n")
+	})
 	code, body := get("/metrics")
 	if code != http.StatusOK || strings.Contains(body, "5557000002") {
 		t.Errorf("%d, or it names a caller", code)
@@ -209,13 +212,13 @@ func TestAWatcherWhoReadsNothingIsLetGo(t *testing.T) {
 		ended <- control.NewClient(filepath.Join(w.dir, "control.sock")).Stream(ctx, "watch", WatchArgs{}, wr)
 		wr.Close()
 	}()
-	w.await("the watcher", d.feed.Watched)
+	w.await("the watcher", func() bool { return d.feed.Watching() == 1 })
 	long := strings.Repeat("x", 1000)
 	w.await("the end of his patience", func() bool {
 		for range 200 {
 			d.feed.Tell("log", d.now(), "", feed.Line{ID: "flood", Pairs: [][2]string{{"x", long}}})
 		}
-		return !d.feed.Watched()
+		return d.feed.Watching() == 0
 	})
 	w.played("03", "+15557000003")
 	w.await("the text", func() bool { return len(w.textsTo("+15557000003")) == 1 })

@@ -101,7 +101,7 @@ var (
 type Feed struct {
 	mu       sync.Mutex
 	seq      uint64
-	last     []Event
+	last     []Event         // up to twice keepLast, so that they need not be moved for each
 	calls    map[string]Call // in progress, by id
 	watchers map[*Watcher]struct{}
 }
@@ -139,9 +139,8 @@ func (f *Feed) Call(kind string, at time.Time, c Call) {
 func (f *Feed) tell(e Event) {
 	f.seq++
 	e.Seq = f.seq
-	if len(f.last) == keepLast {
-		copy(f.last, f.last[1:])
-		f.last = f.last[:keepLast-1]
+	if len(f.last) >= 2*keepLast {
+		f.last = slices.Delete(f.last, 0, keepLast)
 	}
 	f.last = append(f.last, e)
 	for w := range f.watchers {
@@ -160,11 +159,19 @@ func (f *Feed) Forget(number string) {
 	f.last = slices.DeleteFunc(f.last, func(e Event) bool { return e.about == number })
 }
 
-// Watched tells whether anybody watches.
-func (f *Feed) Watched() bool {
+// InProgress is a call in progress by its id.
+func (f *Feed) InProgress(id string) (Call, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.watchers) > 0
+	c, ok := f.calls[id]
+	return c, ok
+}
+
+// Watching is how many watch.
+func (f *Feed) Watching() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.watchers)
 }
 
 // Watch begins to watch: it gives the calls in progress, the kept events after a Seq (at most so many of the last), and the
@@ -175,12 +182,8 @@ func (f *Feed) Watch(after uint64, most int) (calls []Call, before []Event, w *W
 	if len(f.watchers) >= maxWatch {
 		return nil, nil, nil, ErrTooMany
 	}
-	calls = make([]Call, 0, len(f.calls))
-	for _, c := range f.calls {
-		calls = append(calls, c)
-	}
-	slices.SortFunc(calls, func(a, b Call) int { return a.Begin.Compare(b.Begin) })
-	for _, e := range f.last {
+	calls = f.inProgress()
+	for _, e := range f.last[max(len(f.last)-keepLast, 0):] {
 		if e.Seq > after {
 			before = append(before, e)
 		}
@@ -192,6 +195,22 @@ func (f *Feed) Watch(after uint64, most int) (calls []Call, before []Event, w *W
 	}
 	f.watchers[w] = struct{}{}
 	return calls, before, w, nil
+}
+
+// Calls are the calls in progress, oldest first.
+func (f *Feed) Calls() []Call {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.inProgress()
+}
+
+func (f *Feed) inProgress() []Call {
+	calls := make([]Call, 0, len(f.calls))
+	for _, c := range f.calls {
+		calls = append(calls, c)
+	}
+	slices.SortFunc(calls, func(a, b Call) int { return a.Begin.Compare(b.Begin) })
+	return calls
 }
 
 // end lets a watcher go; what waits for it can still be read. The feed's lock is held.

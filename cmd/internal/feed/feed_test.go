@@ -83,7 +83,7 @@ func TestASlowWatcherIsLetGoAndNobodyWaitsForHim(t *testing.T) {
 			t.Errorf("the good one saw %d of %d", n, many)
 		}
 		slow.Close() // once more is nothing
-		if f.Watched() {
+		if f.Watching() > 0 {
 			t.Error("somebody is left")
 		}
 	})
