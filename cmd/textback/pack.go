@@ -18,7 +18,7 @@ import (
 )
 
 func packVerb() *verb {
-	return &verb{name: "pack", args: "[--config FILE] [--business KEY] [--form 10dlc|toll-free|general] [--format md|csv|json] [--dir DIR] [--offline]",
+	return &verb{name: "pack", args: "[--config FILE] [--business KEY] [--form 10dlc|toll-free|general] [--consent tell|ask] [--format md|csv|json] [--dir DIR] [--offline]",
 		short: "write what carriers ask for to register the sender",
 		long: "Brand, use case, the story of the opt-in, samples as they are really sent, the answers to STOP, START and HELP, the greeting for\n" +
 			"the voicemail, and the volume: for US 10DLC, for toll-free numbers, and for other countries. What only the business knows is\n" +
@@ -33,6 +33,7 @@ func runPack(ctx context.Context, e *env, v *verb, args []string) int {
 	form := flags.String("form", "", "only this `FORM`: 10dlc, toll-free or general")
 	format := flags.String("format", "md", "`FORMAT`: md, csv or json")
 	dir := flags.String("dir", "", "write files to this `DIR`")
+	consent := flags.String("consent", "tell", "how callers know of the text: tell (the greeting says so, a key declines) or ask (only who presses one); `HOW` is one of the two words")
 	offline := flags.Bool("offline", false, "do not count: conclude the volume from the limits")
 	rest, code, ok := v.parse(e, flags, args)
 	if !ok {
@@ -41,7 +42,8 @@ func runPack(ctx context.Context, e *env, v *verb, args []string) int {
 	if *t.json {
 		*format = "json"
 	}
-	if len(rest) > 0 || !slices.Contains([]string{"md", "csv", "json"}, *format) {
+	how, known := map[string]registration.Consent{"tell": registration.Told, "ask": registration.Asked}[*consent]
+	if len(rest) > 0 || !known || !slices.Contains([]string{"md", "csv", "json"}, *format) {
 		return v.misuse(e)
 	}
 	if *form != "" && !slices.Contains(registration.Forms(), *form) {
@@ -62,7 +64,7 @@ func runPack(ctx context.Context, e *env, v *verb, args []string) int {
 	var packs []*registration.Pack
 	for _, key := range keys {
 		volume := t.volume(ctx, cfg, key, now, *offline)
-		p, err := registration.Make(cfg, key, volume, now)
+		p, err := registration.Make(cfg, key, volume, how, now)
 		if err != nil && *business == "" && len(keys) > 1 {
 			fmt.Fprintf(e.stderr, "textback: warning: %v\n", err)
 			continue

@@ -20,6 +20,7 @@ type maker struct {
 	samples  []string
 	greeting []string
 	volume   Volume
+	asks     bool // only who presses a key is texted
 	fields   []Field
 
 	form, section string
@@ -125,10 +126,14 @@ func host(link string) string {
 
 // flow is the story of the opt-in: how the number came to be ours, and what the caller was told.
 func (m *maker) flow() string {
-	s := fmt.Sprintf("The customer calls %s, the published telephone number of %s [TO FILL IN: where it is published, with a link]. While the call waits, and in the voicemail "+
-		"greeting, the customer hears: \"%s\" ", m.numbers(), m.b.Name, m.greeting[0])
-	if m.declines() {
-		s += "A customer who presses the key is not texted. "
+	s := fmt.Sprintf("The customer calls %s, the published telephone number of %s [TO FILL IN: where it is published, with a link]. ", m.numbers(), m.b.Name)
+	switch {
+	case m.asks:
+		s += fmt.Sprintf("While the call waits the customer hears: \"%s\" Only a customer who presses the key is texted, and the key is on record. ", m.greeting[1])
+	case m.declines():
+		s += fmt.Sprintf("While the call waits, and in the voicemail greeting, the customer hears: \"%s\" A customer who presses the key is not texted. ", m.greeting[0])
+	default:
+		s += fmt.Sprintf("While the call waits, and in the voicemail greeting, the customer hears: \"%s\" ", m.greeting[0])
 	}
 	return s + fmt.Sprintf("Only if nobody answers the call, one text goes to the number that called. Numbers are never bought, imported, shared or sold. The call, its time and "+
 		"the number dialled are kept as the record. %s. Reply STOP to opt out, HELP for help. Message and data rates may apply. Privacy policy: [TO FILL IN: link]. "+
@@ -146,7 +151,12 @@ func (m *maker) before() []string {
 		"\"They called us\" is not taken as consent by itself. The greeting below must really be played, before voicemail and in the menu: reviewers call the number.",
 		"Read every value that is marked as suggested: you sign it, not textback.",
 	}
-	if m.declines() {
+	switch {
+	case m.asks && !m.declines():
+		out = append(out, "The greeting asks for a key, and no [[pbx]] has a no_text variable by which the dialplan could tell of it: write no_text first.")
+	case m.asks:
+		out = append(out, "The greeting asks for a key: let the dialplan begin with the value of no_text and change it for the key (docs/compliance.md shows it).")
+	case m.declines():
 		out = append(out, "The greeting offers a key for no text: let the dialplan set the variable that no_text names (docs/compliance.md shows it), or take the sentence out.")
 	}
 	if !slices.ContainsFunc(m.cfg.Notify, func(n configs.Notify) bool { return n.Wants("reply.received", m.b.Key) }) {

@@ -92,13 +92,24 @@ func (p *Pack) Missing(form string) (n int) {
 	return n
 }
 
+// Consent is how callers are brought to know of the text.
+type Consent uint8
+
+const (
+	_ Consent = iota
+	// Told: the greeting says so, and a key declines.
+	Told
+	// Asked: only who presses a key is texted.
+	Asked
+)
+
 // Make writes the material of one business, which must have a line.
-func Make(cfg *configs.Config, key string, v Volume, now time.Time) (*Pack, error) {
+func Make(cfg *configs.Config, key string, v Volume, consent Consent, now time.Time) (*Pack, error) {
 	b := cfg.Set.Businesses[key]
 	if b == nil {
 		return nil, fmt.Errorf("there is no [business.%s]", key)
 	}
-	m := &maker{cfg: cfg, b: b, volume: v}
+	m := &maker{cfg: cfg, b: b, volume: v, asks: consent == Asked}
 	for _, l := range cfg.Set.Lines {
 		if l.Business == b {
 			m.lines = append(m.lines, l)

@@ -63,7 +63,7 @@ func load(t *testing.T, parts ...string) *configs.Config {
 
 func pack(t *testing.T, v Volume, parts ...string) *Pack {
 	t.Helper()
-	p, err := Make(load(t, parts...), "acme", v, now)
+	p, err := Make(load(t, parts...), "acme", v, Told, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,6 +169,28 @@ func TestTheGreetingIsInTheLanguageOfTheBusiness(t *testing.T) {
 	}
 }
 
+func TestTheStoryOfTheOptInIsTheOneThatWasChosen(t *testing.T) {
+	for _, tc := range []struct {
+		noText  string
+		consent Consent
+		want    string
+		before  string
+	}{{"", Told, "presses the key is not texted", "offers a key for no text"}, {"", Asked, "Only a customer who presses the key is texted", "asks for a key: let the dialplan begin"},
+		{`no_text = ""`, Asked, "Only a customer who presses the key is texted", "write no_text first"}} {
+		p, err := Make(load(t, "PBX", tc.noText), "acme", Volume{}, tc.consent, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := p.value(t, TenDLC, "messageFlow")
+		if !strings.Contains(f.Value, tc.want) || f.Trouble() != "" {
+			t.Errorf("%v: %s (%s)", tc.consent, f.Value, f.Trouble())
+		}
+		if !strings.Contains(strings.Join(p.Before, "\n"), tc.before) {
+			t.Errorf("%v: no %q in %q", tc.consent, tc.before, p.Before)
+		}
+	}
+}
+
 func TestATollFreeLineIsTold(t *testing.T) {
 	if f := pack(t, Volume{}).value(t, TollFree, "phoneNumbers"); !strings.HasPrefix(f.Value, "none") {
 		t.Errorf("%+v", f)
@@ -227,10 +249,10 @@ func TestTheTablesHoldEveryFieldAndNoFormula(t *testing.T) {
 
 func TestABusinessWithoutALineHasNothingToRegister(t *testing.T) {
 	c := load(t, "HEAD", "[business.other]\nname = \"Other\"\ntimezone = \"UTC\"\nregion = \"US\"")
-	if _, err := Make(c, "other", Volume{}, now); err == nil || !strings.Contains(err.Error(), "has no line") {
+	if _, err := Make(c, "other", Volume{}, Told, now); err == nil || !strings.Contains(err.Error(), "has no line") {
 		t.Error(err)
 	}
-	if _, err := Make(c, "nobody", Volume{}, now); err == nil {
+	if _, err := Make(c, "nobody", Volume{}, Told, now); err == nil {
 		t.Error("nobody was registered")
 	}
 }
