@@ -73,9 +73,16 @@ func (ps *pageStand) up() {
 // call plays a recorded call of the Asterisk with another caller and another caller-id name.
 func (ps *pageStand) call(recording, caller, name string) {
 	ps.t.Helper()
+	if err := ps.play(recording, caller, name, 0); err != nil {
+		ps.t.Fatal(err)
+	}
+}
+
+// play is call at some times its real speed, 0 as fast as it goes.
+func (ps *pageStand) play(recording, caller, name string, speed float64) error {
 	names, err := aritest.Names(aritest.Recorded())
 	if err != nil {
-		ps.t.Fatal(err)
+		return err
 	}
 	for _, n := range names {
 		if !strings.HasPrefix(n, recording+"-") {
@@ -83,7 +90,7 @@ func (ps *pageStand) call(recording, caller, name string) {
 		}
 		trace, err := aritest.LoadTrace(aritest.Recorded(), n)
 		if err != nil {
-			ps.t.Fatal(err)
+			return err
 		}
 		for i := range trace.Events {
 			for _, c := range trace.Truth.Calls {
@@ -91,12 +98,10 @@ func (ps *pageStand) call(recording, caller, name string) {
 				trace.Events[i].Raw = bytes.ReplaceAll(trace.Events[i].Raw, []byte(old), fmt.Appendf(nil, `"name":%s,"number":%q`, quoted(name), c.Caller))
 			}
 		}
-		if _, err := ps.asterisk.Play(context.Background(), aritest.Play{Trace: trace, Caller: func(string) string { return caller }}); err != nil {
-			ps.t.Fatal(err)
-		}
-		return
+		_, err = ps.asterisk.Play(context.Background(), aritest.Play{Trace: trace, Speed: speed, Caller: func(string) string { return caller }})
+		return err
 	}
-	ps.t.Fatalf("there is no recording %s", recording)
+	return fmt.Errorf("there is no recording %s", recording)
 }
 
 // said writes a text from a phone.
@@ -209,6 +214,15 @@ func TestAThreadIsReadAndAnsweredInARealBrowserAndASecondOneSeesIt(t *testing.T)
 	ann.await(`document.documentElement.dataset.live === "on"`)
 	ps.call("04", jane, "DOE, JANE")
 	ann.await(has("Was texted a short while ago") + ` && document.querySelectorAll("#list > li").length === 2`)
+	// So does one that is answered, for as long as it goes on.
+	played := make(chan error, 1)
+	go func() { played <- ps.play("01", "+12025550155", "GARCIA, ANA", 2) }()
+	ann.await(has("+12025550155 GARCIA, ANA is calling"))
+	ann.await(has("+12025550155 GARCIA, ANA talks with a person"))
+	ann.await(`document.getElementById("now") === null && document.querySelector("#tiles div:last-child dd").textContent === "1"`)
+	if err := <-played; err != nil {
+		t.Fatal(err)
+	}
 	ann.eval(`document.querySelector('.go a[href^="/ui/story"]').click()`)
 	ann.await(has("What was seen") + ` && ` + has("the caller hung up"))
 	ann.visit(ps.base + "/ui/report?since=28d")

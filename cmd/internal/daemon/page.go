@@ -45,8 +45,15 @@ const (
 // changed is called after each commit, by the goroutine that commits: it never waits.
 func (k *desk) changed() {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.changes++
+	k.mu.Unlock()
+	k.tell()
+}
+
+// tell tells whoever watches that something may have changed, if only a call in progress. It never waits.
+func (k *desk) tell() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	for c := range k.watchers {
 		select {
 		case c <- struct{}{}:
@@ -199,6 +206,9 @@ func (k *desk) Calls(ctx context.Context, q web.CallQuery) (web.CallDay, error) 
 	if err := k.dayCounts(ctx, &out, until, only); err != nil {
 		return out, err
 	}
+	if out.Today {
+		out.Live = k.live(cfg, only)
+	}
 	out.Found = len(found)
 	from, to := pageOf(len(found), q.Page, &out.Page, &out.Pages)
 	for _, v := range found[from:to] {
@@ -209,6 +219,28 @@ func (k *desk) Calls(ctx context.Context, q web.CallQuery) (web.CallDay, error) 
 		out.Calls = append(out.Calls, c)
 	}
 	return out, nil
+}
+
+// mostLive bounds the calls in progress that are shown.
+const mostLive = 20
+
+// live are the calls from outside that are in progress, the newest first.
+func (k *desk) live(cfg *configs.Config, only string) (all []web.LiveCall) {
+	for _, c := range slices.Backward(k.d.feed.Calls()) {
+		if c.Direction != textback.Inbound.String() || len(all) == mostLive {
+			continue
+		}
+		l := web.LiveCall{ID: c.ID, Number: c.Number, Name: c.Name, Line: c.Line, Begin: c.Begin, Connected: c.Connected != nil}
+		if line := cfg.Set.LineByNumber(c.Line); line != nil {
+			if l.Line = cmp.Or(line.Name, line.Number); only != "" && line.Business.Key != only {
+				continue
+			}
+		} else if only != "" {
+			continue
+		}
+		all = append(all, l)
+	}
+	return all
 }
 
 // pageOf cuts a list into pages.

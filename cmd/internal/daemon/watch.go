@@ -173,6 +173,7 @@ func (d *Daemon) tellCall(c *textback.Change, f *rules.Facts) {
 		out.Connected = &call.Connected
 	}
 	d.feed.Call(kind, d.now(), withheld(out, call))
+	d.desk.tell()
 }
 
 // tellEnd tells the feed of a call's end. Who called is known from its beginning.
@@ -183,6 +184,7 @@ func (d *Daemon) tellEnd(call *textback.Call) {
 	}
 	out.Outcome, out.Ring = call.Outcome.String(), call.Ring.Round(100*time.Millisecond).Seconds()
 	d.feed.Call(feed.TypeEnded, d.now(), withheld(out, call))
+	d.desk.tell()
 }
 
 // withheld takes number and name out of a call whose number may not be used although we see it. That may be learnt late.

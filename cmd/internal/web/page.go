@@ -101,9 +101,17 @@ type Call struct {
 	Thread         uint64 // the conversation that came of it, 0 if none
 }
 
+// LiveCall is a call from outside that is in progress.
+type LiveCall struct {
+	ID, Number, Name, Line string
+	Begin                  time.Time
+	Connected              bool // with a person
+}
+
 // CallDay is one page of a day.
 type CallDay struct {
-	Day                              time.Time // its beginning, in the zone of the page
+	Live                             []LiveCall // of today
+	Day                              time.Time  // its beginning, in the zone of the page
 	Today                            bool
 	Calls                            []Call // newest first
 	Found, Page, Pages               int

@@ -26,6 +26,7 @@ type fakeDesk struct {
 	mu       sync.Mutex
 	standing Standing
 	calls    []Call
+	live     []LiveCall
 	thread   Conversation
 	story    Story
 	report   string
@@ -44,7 +45,7 @@ func (d *fakeDesk) Calls(_ context.Context, q CallQuery) (CallDay, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return CallDay{Day: testNow().Truncate(24 * time.Hour), Today: q.Day == "", Calls: slices.Clone(d.calls), Found: len(d.calls), Page: max(q.Page, 1), Pages: 3,
-		Missed: len(d.calls)}, d.broken
+		Missed: len(d.calls), Live: d.live}, d.broken
 }
 
 func (d *fakeDesk) Story(context.Context, string) (Story, error) { return d.story, d.broken }
@@ -140,6 +141,7 @@ func fullDesk() *fakeDesk {
 		standing: Standing{Links: []LinkState{{Name: "hq", Kind: "PBX", Up: true, Note: "since 8:00"}, {Name: hostile, Kind: "SMS link"}}, Queued: 3, Held: 1, Sending: 1,
 			Doubt: 2, OnPhone: 1, Breakers: []string{hostile}, ShadowLines: 1, Lines: 2, StoreError: hostile, OpenThreads: 1, Waiting: 1},
 		calls:  []Call{call, odd},
+		live:   []LiveCall{{ID: "hq/18.1", Number: hostile, Name: hostile, Line: hostile, Begin: now}, {ID: hostile, Number: "+12025550123", Begin: now, Connected: true}},
 		thread: Conversation{Thread: th, Place: hostile, LineName: hostile, Alias: hostile, Waits: true, Texts: map[uint64]textback.Text{5: text}},
 		story: Story{Number: hostile, Calls: []Call{call, odd}, Texts: []textback.Text{text}, Threads: []ThreadRow{{Thread: th, Alias: hostile, Place: hostile, Said: hostile}},
 			Ledger: []LedgerLine{{At: now, Out: true, Businesses: []string{hostile}, Source: hostile, Wording: hostile}}, Out: []string{hostile},
