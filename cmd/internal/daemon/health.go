@@ -45,7 +45,8 @@ func (d *Daemon) troubles(cfg *configs.Config, s *Status) []Trouble {
 	for _, p := range s.PBXs {
 		switch {
 		case !p.Up:
-			add(Critical, "see its pbx- lines in the log for the cause", "PBX %s is down since %s: its calls are not seen", p.Name, p.Since.Format(time.RFC3339))
+			add(Critical, "look at the PBX and the network; docs/troubleshooting.md", "PBX %s is down since %s, its calls are not seen%s", p.Name,
+				p.Since.Format(time.RFC3339), because(p.Why))
 		case cfg.Alarm.Silence > 0 && s.Now.Sub(p.LastEvent) >= cfg.Alarm.Silence:
 			add(Warning, "call a line yourself; is it the PBX that rings the phones?", "PBX %s: no event since %s", p.Name, p.LastEvent.Format(time.RFC3339))
 		}
@@ -67,7 +68,8 @@ func (d *Daemon) troubles(cfg *configs.Config, s *Status) []Trouble {
 		if down == len(s.SMPPs) {
 			severity, effect = Critical, "no text can leave"
 		}
-		add(severity, "see its smpp- lines in the log for the cause", "message centre %s is down since %s: %s", l.Name, l.Since.Format(time.RFC3339), effect)
+		add(severity, "look at the network, or ask the gateway; docs/troubleshooting.md", "message centre %s is down since %s, %s%s", l.Name,
+			l.Since.Format(time.RFC3339), effect, because(l.Why))
 	}
 	if s.Store.LastError != "" {
 		add(Critical, "look at the disk; it goes on by itself", "the state file cannot be written: %s", s.Store.LastError)
@@ -99,6 +101,13 @@ func (d *Daemon) troubles(cfg *configs.Config, s *Status) []Trouble {
 	}
 	slices.SortStableFunc(all, func(a, b Trouble) int { return rank(b.Severity) - rank(a.Severity) })
 	return all
+}
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
 }
 
 func rank(s Severity) int {

@@ -153,6 +153,13 @@ func (d *Daemon) smppStatus(s smpp.Status) {
 	if l := d.smppLink(s.Link); l != nil {
 		d.met.since("smpp", s.Link, l.Bound(), d.now())
 	}
+	switch s.State {
+	case smpp.Bound:
+		d.met.told("smpp", s.Link, nil)
+	case smpp.Down, smpp.Refused:
+		d.met.told("smpp", s.Link, s.Err)
+	default:
+	}
 	attrs := []any{"smpp", s.Link, "bind", s.Bind}
 	switch s.State {
 	case smpp.Bound:

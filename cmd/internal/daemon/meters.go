@@ -23,6 +23,7 @@ type meters struct {
 
 	mu    sync.Mutex
 	links map[linkKey]linkSince
+	whys  map[linkKey]string // why a link is down, as it was told last
 }
 
 // linkKey names a link: its kind ("pbx", "smpp") and its name in the configuration.
@@ -35,7 +36,7 @@ type linkSince struct {
 }
 
 func newMeters(version string) *meters {
-	m := &meters{Metrics: web.NewMetrics(version), links: make(map[linkKey]linkSince)}
+	m := &meters{Metrics: web.NewMetrics(version), links: make(map[linkKey]linkSince), whys: make(map[linkKey]string)}
 	m.lastReload.Store(true)
 	return m
 }
@@ -85,6 +86,24 @@ func (m *meters) since(kind, name string, up bool, now time.Time) time.Time {
 	}
 	m.links[k] = linkSince{up, now}
 	return now
+}
+
+// told notes what a link told of itself last: why it is down, or nil once it is up.
+func (m *meters) told(kind, name string, why error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if why == nil {
+		delete(m.whys, linkKey{kind, name})
+		return
+	}
+	m.whys[linkKey{kind, name}] = why.Error()
+}
+
+// why is why a link is down, "" if it never told.
+func (m *meters) why(kind, name string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.whys[linkKey{kind, name}]
 }
 
 func (m *meters) outcome(c textback.Call) {
@@ -169,6 +188,7 @@ func (m *meters) pbxGone(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.links, linkKey{"pbx", name})
+	delete(m.whys, linkKey{"pbx", name})
 }
 
 func (m *meters) handoff(target string, err error) {

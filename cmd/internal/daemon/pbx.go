@@ -97,6 +97,7 @@ func (d *Daemon) startLink(p *pbx, conf *configs.PBX) {
 	src, err := d.newSource(p, conf)
 	if err != nil {
 		d.log.Error("pbx-refused", "pbx", p.name, "error", err)
+		d.met.told("pbx", p.name, err)
 		p.src.Store(nil)
 		close(end)
 		return
@@ -111,6 +112,7 @@ func (d *Daemon) startLink(p *pbx, conf *configs.PBX) {
 			}
 		})
 		if err != nil && ctx.Err() == nil {
+			d.met.told("pbx", p.name, err)
 			d.log.Error("pbx-refused", "pbx", p.name, "error", err)
 		}
 	}()
@@ -271,14 +273,18 @@ func (d *Daemon) ariStatus(name string, s ari.Status) {
 	level, id := slog.LevelWarn, "pbx-"+s.Kind.String()
 	switch s.Kind {
 	case ari.StatusConnected:
+		d.met.told("pbx", name, nil)
 		level, id = slog.LevelInfo, "pbx-up"
 		attrs = append(attrs, "channels", s.Channels)
 	case ari.StatusLost, ari.StatusUnreachable:
+		d.met.told("pbx", name, s.Err)
 		id = "pbx-down"
 	case ari.StatusCredentials:
+		d.met.told("pbx", name, s.Err)
 		level = slog.LevelError
 		attrs = append(attrs, "hint", "check username and password of this [[pbx]] against ari.conf")
 	case ari.StatusReplaced:
+		d.met.told("pbx", name, s.Err)
 		level = slog.LevelError
 		attrs = append(attrs, "hint", "give this [[pbx]] an app of its own")
 	case ari.StatusRefused, ari.StatusOverflow:
@@ -298,6 +304,9 @@ func (d *Daemon) eslStatus(name string, s esl.Status) {
 		attrs = append(attrs, "suppressed", s.Withheld)
 	}
 	level, id := slog.LevelWarn, "pbx-down"
+	if s.Cause != esl.CauseOverflow {
+		d.met.told("pbx", name, s.Err)
+	}
 	switch {
 	case s.Cause == esl.CauseNone:
 		level, id = slog.LevelInfo, "pbx-up"

@@ -49,7 +49,8 @@ type PBXStatus struct {
 	Name      string    `json:"name"`
 	Kind      string    `json:"kind"`
 	Up        bool      `json:"up"`
-	Since     time.Time `json:"since"` // it is up, or down
+	Since     time.Time `json:"since"`         // it is up, or down
+	Why       string    `json:"why,omitempty"` // it is down
 	Events    uint64    `json:"events"`
 	Lost      uint64    `json:"lost"`
 	LastEvent time.Time `json:"last_event"`
@@ -65,7 +66,8 @@ type SMPPStatus struct {
 	Name     string    `json:"name"`
 	Addr     string    `json:"addr"`
 	Up       bool      `json:"up"`
-	Since    time.Time `json:"since"` // it is up, or down
+	Since    time.Time `json:"since"`         // it is up, or down
+	Why      string    `json:"why,omitempty"` // it is down
 	InFlight int       `json:"in_flight"`
 	Accepted uint64    `json:"accepted"`
 	Refused  uint64    `json:"refused"`
@@ -174,6 +176,9 @@ func (d *Daemon) status(ctx context.Context) (*Status, error) {
 			ps.Up, ps.Events, ps.Lost = st.Up, st.Events, st.Lost
 		}
 		ps.Since = d.met.since("pbx", p.name, ps.Up, s.Now)
+		if !ps.Up {
+			ps.Why = d.met.why("pbx", p.name)
+		}
 		if ts := p.stats.Load(); ts != nil {
 			ps.Live, ps.Legs, ps.Swept = ts.Calls, ts.Legs, ts.Swept
 		}
@@ -181,9 +186,13 @@ func (d *Daemon) status(ctx context.Context) (*Status, error) {
 	}
 	for _, l := range d.conf.Load().pool.Links() {
 		c := l.Counters()
-		s.SMPPs = append(s.SMPPs, SMPPStatus{Name: l.Name(), Addr: l.Config().Addr, Up: l.Bound(),
-			Since: d.met.since("smpp", l.Name(), l.Bound(), s.Now), InFlight: c.InFlight, Accepted: c.Accepted,
-			Refused: c.Refused, InDoubt: c.Unanswered, Received: c.Delivered})
+		ls := SMPPStatus{Name: l.Name(), Addr: l.Config().Addr, Up: l.Bound(), InFlight: c.InFlight, Accepted: c.Accepted,
+			Refused: c.Refused, InDoubt: c.Unanswered, Received: c.Delivered}
+		ls.Since = d.met.since("smpp", ls.Name, ls.Up, s.Now)
+		if !ls.Up {
+			ls.Why = d.met.why("smpp", ls.Name)
+		}
+		s.SMPPs = append(s.SMPPs, ls)
 	}
 	if free, size, err := disk(filepath.Dir(cfg.State)); err == nil {
 		s.Disk = &Disk{Free: free, Size: size}
