@@ -38,6 +38,7 @@ func everySecret() []secretKey {
 		{"webhook", "secret", "whsec_" + base64.StdEncoding.EncodeToString([]byte("webhook-secret-Gt5vLq8sWm"))},
 		{"mail", "password", "mail-Hn6wQz3k"},
 		{"token", "token", "token-Jf2rXc7pYb9d"},
+		{"page", "page_password", "page-Ht6yWp3sRk"},
 		{"booking", "secret", "booking-Ks8tMv4n"},
 		{"dsn", "dsn", "records:db-Lw3uNb6q@tcp(127.0.0.1:1)/asteriskcdrdb"},
 	}
@@ -233,6 +234,7 @@ tls_ca = "ca.pem"
 [http]
 listen = %q
 %s
+%s
 [[booking]]
 service = "cal.com"
 %s
@@ -240,7 +242,7 @@ service = "cal.com"
 pbx = "hq"
 kind = "mysql"
 %s
-`, hook.URL, lines["webhook"], mail, lines["mail"], listens[1], lines["token"], lines["booking"], lines["dsn"])}), 0o600)
+`, hook.URL, lines["webhook"], mail, lines["mail"], listens[1], lines["token"], lines["page"], lines["booking"], lines["dsn"])}), 0o600)
 
 	check, err := s.run(env, "check", "--config", config)
 	if err != nil {
@@ -314,6 +316,16 @@ kind = "mysql"
 		t.Errorf("no metrics: %.200s", metrics)
 	}
 	seen["metrics"] = string(metrics)
+	for _, x := range secrets {
+		// Each secret but one is a wrong password of the page, which it must not say back either.
+		resp, err := http.PostForm("http://"+listens[1]+"/ui/login", url.Values{"person": {"Ann"}, "password": {x.value}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		seen["log-in with "+x.name] = fmt.Sprint(resp.Header, string(body))
+	}
 	for _, f := range []string{"cmdline", "comm", "status", "environ"} {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, f))
 		if err != nil {
