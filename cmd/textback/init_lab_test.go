@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"textback/ari/aritest"
+	"textback/configs"
 	"textback/smpp/smpptest"
 )
 
@@ -147,6 +148,15 @@ func TestLabInitAndDoctorOnARealPBX(t *testing.T) {
 	change(s.config, strings.Replace(config, "inbound       = [", "inbound = [\"elsewhere\"] #", 1))
 	check("a context in which nothing arrives", "pbx hq", stateWarning, "no endpoint arrives", "from-trunk")
 	change(s.config, config)
+	// The hash of a password that init makes is one that Asterisk takes.
+	user := &setup{pbx: configs.PBX{Username: "made"}, pbxHash: cryptSHA512("a-password-of-init", "0123456789abcdef")}
+	labSetting(t, lab, "ari.conf", "[reader]", user.ariUser()+"[reader]", "module reload res_ari.so", func() {
+		change(secret, "a-password-of-init\n")
+		change(s.config, strings.Replace(config, `"reader"`, `"made"`, 1))
+		check("a hash of init", "pbx hq", stateOK, "the account reads only", "")
+		change(secret, aritest.LabReaderPassword+"\n")
+		change(s.config, config)
+	})
 	labSetting(t, lab, "ari.conf", "enabled = yes", "enabled = no", "module reload res_ari.so", func() {
 		check("ARI off", "pbx hq", stateFailed, "no ARI", "enabled = yes in [general]")
 	})

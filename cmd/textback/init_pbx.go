@@ -102,8 +102,37 @@ func (r *initRun) askAccess(ctx context.Context) (err error) {
 		}
 		r.s.pbxSecret = filepath.Join(r.flags.secrets, "esl.password")
 	}
-	r.pbxPassword, err = r.password(ctx, "pbx_password_file", "Its password (not shown)")
+	if p.Kind == configs.Asterisk && r.ask.person() {
+		err = r.ownPassword(ctx)
+	} else {
+		r.pbxPassword, err = r.password(ctx, "pbx_password_file", "Its password (not shown)")
+	}
 	p.Password = configs.NewSecret(r.pbxPassword)
+	return err
+}
+
+// ownPassword asks for the password of ari.conf, or makes one whose hash the snippet then shows: the PBX needs no more.
+func (r *initRun) ownPassword(ctx context.Context) error {
+	typed, err := r.ask.ask(ctx, question{key: "pbx_password_file", text: "Its password (not shown; Enter makes a new one)", secret: true})
+	if err != nil {
+		return err
+	}
+	if typed != "" {
+		r.pbxPassword, r.s.pbxHash = typed, ""
+		return nil
+	}
+	if r.s.pbxHash == "" { // else it was made a moment ago, and may stand in ari.conf already
+		salt, err := newSalt()
+		if err != nil {
+			return err
+		}
+		if r.pbxPassword, err = newPassword(); err != nil {
+			return err
+		}
+		r.s.pbxHash = cryptSHA512(r.pbxPassword, salt)
+	}
+	r.ask.say("\nA new password is in use. The PBX gets its hash: put this there, in another terminal, then press Enter here.\n\n%s", r.s.snippet())
+	_, err = r.ask.ask(ctx, question{key: "ready", text: "Enter when it is there"})
 	return err
 }
 

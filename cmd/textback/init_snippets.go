@@ -23,7 +23,11 @@ func (s *setup) snippet() string {
 
 // ariUser is a user of ari.conf.
 func (s *setup) ariUser() string {
-	return fmt.Sprintf("[%s]\ntype = user\nread_only = yes\npassword_format = crypt\npassword = $6$...   ; asterisk -rx 'ari mkpasswd PASSWORD' prints this line\n", s.pbx.Username)
+	hash := "$6$...   ; asterisk -rx 'ari mkpasswd PASSWORD' prints this line"
+	if s.pbxHash != "" {
+		hash = s.pbxHash
+	}
+	return fmt.Sprintf("[%s]\ntype = user\nread_only = yes\npassword_format = crypt\npassword = %s\n", s.pbx.Username, hash)
 }
 
 // where are the address and port of ARI, for http.conf.
@@ -68,7 +72,7 @@ func (s *setup) freePBXSnippet() string {
 		"    HTTP Bind Address = %s, HTTP Bind Port = %s\n"+
 		"  Settings > Advanced Settings > Asterisk REST Interface: Enable the Asterisk REST Interface = Yes,\n"+
 		"    Web Socket Write Timeout = 1000\n"+
-		"  Settings > Asterisk REST Interface Users > Add User: %s, password type Crypt, Read Only = Yes\n"+
+		"  Settings > Asterisk REST Interface Users > Add User: %s, password type Crypt, Read Only = Yes (or the file below)\n"+
 		"  Submit, then Apply Config\n\n", host, port, s.pbx.Username)
 	b.WriteString("What it does not offer goes into files that it includes and never writes:\n\n")
 	b.WriteString(titled("/etc/asterisk/ari_general_custom.conf (optional)", "channelvars = CALLERID(pres),STIR_SHAKEN(0,verify_result)\n"))

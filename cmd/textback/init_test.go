@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -386,6 +387,47 @@ func TestAnInterruptedInitLeavesNothing(t *testing.T) {
 		flags, err := unix.IoctlGetTermios(int(x.master.Fd()), unix.TCGETS)
 		if err != nil || flags.Lflag&unix.ECHO == 0 {
 			t.Errorf("%s: the terminal's echo is off: %v", name, err)
+		}
+	}
+}
+
+// TestAPasswordThatInitMadeIsShownAsItsHashOnly: Enter makes one; the PBX gets the hash, the file the password.
+func TestAPasswordThatInitMadeIsShownAsItsHashOnly(t *testing.T) {
+	s := newInitStand(t)
+	x := newTerminal(t, "init", "--config", s.config, "--no-connect")
+	for _, a := range [][2]string{{"Kind of PBX", "1"}, {"A name for it", ""}, {"URL of ARI", ""}, {"User of ari.conf", ""}, {"Its password", ""}, {"Enter when it is there", ""},
+		{"Call records file", ""}, {"Contexts in which", ""}, {"Name of the business", "Acme"}, {"Country", "US"}, {"Time zone", ""}, {"Opening hours", ""}, {"Lines:", "2025550100"},
+		{"call back", ""}, {"The text", ""}, {"Your mobile", ""}, {"who answers replies", ""}, {"SMPP host", "smsc.example.net"}, {"With TLS", "y"}, {"SMPP port", ""}, {"system_id", "acme"},
+		{"Its password", initSMPPPassword}, {"Sender of the texts", ""}, {"Write them", ""}} {
+		x.answer(a[0], a[1]+"\n")
+	}
+	if err := x.wait(); err != nil {
+		t.Fatalf("%v\n%s", err, x.shown())
+	}
+	made := strings.TrimSpace(read(t, filepath.Join(filepath.Dir(s.config), "textback.secrets", "ari.password")))
+	hash := regexp.MustCompile(`password = (\$6\$[./0-9A-Za-z]{16}\$[./0-9A-Za-z]{86})`).FindStringSubmatch(x.shown())
+	if len(made) != 26 || hash == nil || strings.Contains(x.shown(), made) {
+		t.Fatalf("%d characters, hash %v\n%s", len(made), hash, x.shown())
+	}
+	if cryptSHA512(made, strings.Split(hash[1], "$")[2]) != hash[1] {
+		t.Error("the hash is of another password")
+	}
+	if text := read(t, s.config); !strings.Contains(text, "tls           = true") || !strings.Contains(text, `smsc.example.net:3550`) {
+		t.Error(text)
+	}
+}
+
+// TestHashesAreThoseOfCrypt: computed by `openssl passwd -6`.
+func TestHashesAreThoseOfCrypt(t *testing.T) {
+	for _, x := range []struct{ password, salt, want string }{
+		{"Hello world!", "saltstring", "svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"},
+		{"x", "saltstring", "nk7Qohr7tOmwY2mX639VRP.Lyvj3uhcgpatqHuLC867qfSHKq1LDuKa/h7Es9Nv0aL08pbF.cnQlRqhaoKT/D."},
+		{"a-long-password-of-more-than-sixty-four-bytes-so-that-the-digest-is-repeated-0123456789", "saltstring",
+			"1AlicuW3S6Se6wtuNzU88OfAo6NTJUcufilQWM9B47mt6sJuBmZ8MRgmw.Bneejj2ijSgAGJpeTBKb4joGa5G/"},
+		{"pä", "0123456789abcdef", "9f.eqiQ36TTVkt6eISj4i7MptSmRnLS.wyUw.iwMrheMX1Oszyf9100Se/n9UPj1owPjlwu2f0zlsobx24hS0."},
+	} {
+		if got := cryptSHA512(x.password, x.salt); got != "$6$"+x.salt+"$"+x.want {
+			t.Errorf("%q: %s", x.password, got)
 		}
 	}
 }

@@ -14,6 +14,7 @@ type setup struct {
 	kind          string // of discover.Kinds
 	pbx           configs.PBX
 	pbxSecret     string // path
+	pbxHash       string // of a password that init made, for ari.conf
 	smpp          configs.SMPP
 	smppSecret    string
 	business      string // name
