@@ -17,7 +17,8 @@ import (
 )
 
 func doctorVerb() *verb {
-	return &verb{name: "doctor", args: "[--config FILE] [--json]", short: "try every link and look at every permission, with what mends it",
+	return &verb{name: "doctor", args: "[--config FILE] [--json]",
+		short: "try every link and look at every permission, with what mends it",
 		long: "Reads the configuration and tries the PBX, the message centre, the log server, the mail and webhook hand-offs, the call\n" +
 			"records, the files and the unit. It sends no text, no mail and no event. While the daemon runs, its own bind at the message\n" +
 			"centre is looked at instead of making a second one. Exit code 1 if anything failed. Run it with sudo, to see what the\n" +
@@ -102,7 +103,8 @@ func runDoctor(ctx context.Context, e *env, v *verb, args []string) int {
 			return fail(e, exitFailed, err, "")
 		}
 	} else {
-		fmt.Fprintf(e.stdout, "\n%d checks: %d ok, %d to look at, %d failed\n", len(all), len(all)-failed-warned, warned, failed)
+		fmt.Fprintf(e.stdout, "\n%d checks: %d ok, %d to look at, %d failed\n", len(all), len(all)-failed-warned,
+			warned, failed)
 	}
 	if failed > 0 || ctx.Err() != nil {
 		return exitFailed
@@ -157,7 +159,8 @@ func (d *doctor) one(ctx context.Context, c check) finding {
 	select {
 	case f = <-done:
 	case <-time.After(d.within + time.Second):
-		f = failing("something hangs: a dead file system, or a peer that holds the connection", "no answer within %s", d.within)
+		f = failing("something hangs: a dead file system, or a peer that holds the connection", "no answer within %s",
+			d.within)
 	}
 	f.Check, f.Detail, f.Hint = c.name, plain(f.Detail), plain(f.Hint)
 	return f
@@ -225,10 +228,12 @@ func (d *doctor) daemon(ctx context.Context) finding {
 	case err == nil:
 		d.status, d.running = &s, true
 		if s.Store.LastError != "" {
-			return failing("look at the disk: docs/operating.md, A full or broken disk", "it cannot write its state file: %s", s.Store.LastError)
+			return failing("look at the disk: docs/operating.md, A full or broken disk",
+				"it cannot write its state file: %s", s.Store.LastError)
 		}
 		if len(s.Breakers) > 0 {
-			return doubtful("it closes by itself; per_hour and per_day of [policy] are the figures", "running since %s; a breaker is open: nothing is sent until the hour or day is over", clock(s.Started))
+			return doubtful("it closes by itself; per_hour and per_day of [policy] are the figures",
+				"running since %s; a breaker is open: nothing is sent until the hour or day is over", clock(s.Started))
 		}
 		return healthy("running since %s, %s", clock(s.Started), s.Version)
 	case errors.Is(err, control.ErrNotRunning):

@@ -39,7 +39,8 @@ func (d *doctor) secrets(context.Context) finding {
 	if inline {
 		info, err := os.Stat(d.path)
 		if err == nil && info.Mode().Perm()&0o007 != 0 {
-			return failing("chmod 640 "+d.path, "%s holds a password and can be read by everybody on this machine", d.path)
+			return failing("chmod 640 "+d.path, "%s holds a password and can be read by everybody on this machine",
+				d.path)
 		}
 	}
 	for _, p := range append([]string{d.path}, paths...) {
@@ -48,10 +49,12 @@ func (d *doctor) secrets(context.Context) finding {
 			return failing("create it: install -m 640 -g textback /dev/stdin "+p, "%v", err)
 		}
 		if p != d.path && info.Mode().Perm()&0o007 != 0 {
-			return failing("chmod 640 "+p, "%s can be read by everybody on this machine (mode %04o)", p, info.Mode().Perm())
+			return failing("chmod 640 "+p, "%s can be read by everybody on this machine (mode %04o)", p,
+				info.Mode().Perm())
 		}
 		if why := d.user.may(p, reading); why != "" {
-			return failing(fmt.Sprintf("chgrp %s %s && chmod 640 %s; the folder needs mode 750 of that group", d.user.name, p, p), "the daemon's user %s cannot read %s: %s", d.user.name, p, why)
+			return failing(fmt.Sprintf("chgrp %s %s && chmod 640 %s; the folder needs mode 750 of that group",
+				d.user.name, p, p), "the daemon's user %s cannot read %s: %s", d.user.name, p, why)
 		}
 	}
 	return healthy("%d files, readable by %s and not by everybody", len(paths), d.user.name)
@@ -110,7 +113,8 @@ func (d *doctor) state(ctx context.Context) finding {
 	path := d.cfg.State
 	if _, err := os.Stat(path); err == nil {
 		if why := d.user.may(path, writing); why != "" {
-			return failing(fmt.Sprintf("chown %s: %s && chmod 600 %s", d.user.name, path, path), "the daemon's user %s cannot write %s: %s", d.user.name, path, why)
+			return failing(fmt.Sprintf("chown %s: %s && chmod 600 %s", d.user.name, path, path),
+				"the daemon's user %s cannot write %s: %s", d.user.name, path, why)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return failing("sudo textback doctor", "%v", err)
@@ -142,14 +146,16 @@ func (d *doctor) folder(dir, what string) finding {
 	case errors.Is(err, fs.ErrNotExist) && d.unit.makes(dir):
 		return healthy("systemd makes %s at the start", dir)
 	case errors.Is(err, fs.ErrNotExist):
-		return failing(fmt.Sprintf("install -d -m 700 -o %s -g %s %s", d.user.name, d.user.name, dir), "%s, the folder of %s, does not exist", dir, what)
+		return failing(fmt.Sprintf("install -d -m 700 -o %s -g %s %s", d.user.name, d.user.name, dir),
+			"%s, the folder of %s, does not exist", dir, what)
 	case err != nil:
 		return failing("sudo textback doctor", "%v", err)
 	case !info.IsDir():
 		return failing("name a folder", "%s is not a folder", dir)
 	}
 	if why := d.user.may(dir, writing); why != "" {
-		return failing(fmt.Sprintf("chown %s: %s", d.user.name, dir), "the daemon's user %s cannot write in %s: %s", d.user.name, dir, why)
+		return failing(fmt.Sprintf("chown %s: %s", d.user.name, dir), "the daemon's user %s cannot write in %s: %s",
+			d.user.name, dir, why)
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -183,7 +189,8 @@ func (d *doctor) controlSocket(context.Context) finding {
 			return doubtful(fmt.Sprintf("install -d -m 755 -o %s %s", d.user.name, dir), "%s does not exist", dir)
 		}
 		if why := d.user.may(dir, writing); why != "" {
-			return failing(fmt.Sprintf("chown %s: %s", d.user.name, dir), "the daemon's user %s cannot make a socket in %s: %s", d.user.name, dir, why)
+			return failing(fmt.Sprintf("chown %s: %s", d.user.name, dir),
+				"the daemon's user %s cannot make a socket in %s: %s", d.user.name, dir, why)
 		}
 		return healthy("%s can be made", path)
 	case err != nil:
@@ -191,7 +198,8 @@ func (d *doctor) controlSocket(context.Context) finding {
 	case info.Mode().Type() != fs.ModeSocket:
 		return failing("remove it, or name another path with the key control", "%s is not a socket", path)
 	case info.Mode().Perm()&0o007 != 0:
-		return failing("systemctl restart textback", "everybody on this machine may use %s (mode %04o)", path, info.Mode().Perm())
+		return failing("systemctl restart textback", "everybody on this machine may use %s (mode %04o)", path,
+			info.Mode().Perm())
 	}
 	return healthy("%s, mode %04o", path, info.Mode().Perm())
 }

@@ -67,7 +67,8 @@ func problem(err error) finding {
 
 // pbxKind guesses the kind of installation, for the words of the hints only.
 func pbxKind(p *configs.PBX) string {
-	for path, kind := range map[string]string{"/etc/freepbx.conf": discover.FreePBX, "/etc/fusionpbx": discover.FusionPBX} {
+	for path, kind := range map[string]string{"/etc/freepbx.conf": discover.FreePBX,
+		"/etc/fusionpbx": discover.FusionPBX} {
 		if _, err := os.Stat(path); err == nil && discover.Engine(kind) == p.Kind {
 			return kind
 		}
@@ -85,7 +86,8 @@ func (d *doctor) pbx(ctx context.Context, p *configs.PBX) finding {
 	if p.Kind == configs.Asterisk {
 		f.Detail += map[bool]string{true: ", the account reads only", false: ", the account may write"}[found.ReadOnly]
 	}
-	if i := slices.IndexFunc(d.statusPBXs(), func(s daemon.PBXStatus) bool { return s.Name == p.Name }); i >= 0 && !d.status.PBXs[i].Up {
+	if i := slices.IndexFunc(d.statusPBXs(), func(s daemon.PBXStatus) bool { return s.Name == p.Name }); i >= 0 &&
+		!d.status.PBXs[i].Up {
 		return failing("the log tells why: journalctl -t textback -g pbx-. An app of the same name elsewhere throws it out (key app); after a change of the configuration: systemctl reload textback",
 			"it can be read, but the daemon's own link is down")
 	}
@@ -122,7 +124,8 @@ func (d *doctor) statusPBXs() []daemon.PBXStatus {
 
 // reaches tells whether a context that the PBX told is one of those configured; true where it tells none.
 func reaches(found *discover.Found, inbound []string) bool {
-	return len(found.Contexts) == 0 || slices.ContainsFunc(found.Contexts, func(c discover.Context) bool { return textback.MatchAny(inbound, c.Name) })
+	return len(found.Contexts) == 0 || slices.ContainsFunc(found.Contexts,
+		func(c discover.Context) bool { return textback.MatchAny(inbound, c.Name) })
 }
 
 // smpp looks at the daemon's bind, or binds once where no daemon runs.
@@ -137,7 +140,8 @@ func (d *doctor) smpp(ctx context.Context, c *configs.SMPP) finding {
 			return doubtful("systemctl reload textback", "the running daemon does not know it yet")
 		case d.status.SMPPs[i].Up:
 			s := d.status.SMPPs[i]
-			return healthy("the daemon is bound as %s: %d accepted, %d refused, %d unanswered", c.SystemID, s.Accepted, s.Refused, s.InDoubt)
+			return healthy("the daemon is bound as %s: %d accepted, %d refused, %d unanswered", c.SystemID, s.Accepted,
+				s.Refused, s.InDoubt)
 		}
 		// Why, as far as it can be told without a bind.
 		var secure *tls.Config
@@ -150,7 +154,8 @@ func (d *doctor) smpp(ctx context.Context, c *configs.SMPP) finding {
 		if p := discover.Reach(ctx, "the message centre", c.Addr, secure); p != nil {
 			return problem(p)
 		}
-		return failing("the log tells the answer: journalctl -t textback -g smpp-", "the daemon's bind at %s is down, though the address answers: the account is refused, or another program is bound with it", c.Addr)
+		return failing("the log tells the answer: journalctl -t textback -g smpp-",
+			"the daemon's bind at %s is down, though the address answers: the account is refused, or another program is bound with it", c.Addr)
 	}
 	peer, err := discover.Bind(ctx, c)
 	if err != nil {
@@ -183,7 +188,8 @@ func (d *doctor) records(ctx context.Context, r configs.Records) finding {
 	}
 	f := healthy("%s: %d records read, %d calls from outside in the last hour", r.Kind, result.Rows, len(result.Calls))
 	if result.Skipped > 0 {
-		return doubtful("is kind right, and are columns those of this PBX? docs/records.md", "%s: %d of %d records cannot be read", r.Kind, result.Skipped, result.Rows)
+		return doubtful("is kind right, and are columns those of this PBX? docs/records.md",
+			"%s: %d of %d records cannot be read", r.Kind, result.Skipped, result.Rows)
 	}
 	return f
 }
@@ -202,7 +208,8 @@ func webhookCheck(ctx context.Context, n *configs.Notify) finding {
 			return failing("is it spelled right, and does this machine's DNS work?", "the name in %s is not known", addr)
 		}
 		if slices.ContainsFunc(ips, private) {
-			return failing("allow_private = true if it is meant", "%s has a private address: the daemon refuses to send there", addr)
+			return failing("allow_private = true if it is meant",
+				"%s has a private address: the daemon refuses to send there", addr)
 		}
 	}
 	var secure *tls.Config
@@ -253,28 +260,33 @@ func mailCheck(ctx context.Context, n *configs.Notify) finding {
 	}
 	c, err := smtp.NewClient(conn, host)
 	if err != nil {
-		return failing("is it the port of a mail server (587, 465 with starttls = \"implicit\", 25)?", "%s does not greet as a mail server: %s", n.Server, discover.Clean(err.Error()))
+		return failing("is it the port of a mail server (587, 465 with starttls = \"implicit\", 25)?",
+			"%s does not greet as a mail server: %s", n.Server, discover.Clean(err.Error()))
 	}
 	defer c.Close()
 	if name, err := os.Hostname(); err == nil && !strings.ContainsAny(name, "\r\n ") {
 		if err := c.Hello(name); err != nil {
-			return failing("the mail server's log tells why", "%s refuses our greeting: %s", n.Server, discover.Clean(err.Error()))
+			return failing("the mail server's log tells why", "%s refuses our greeting: %s", n.Server,
+				discover.Clean(err.Error()))
 		}
 	}
 	offered, _ := c.Extension("STARTTLS")
 	switch {
 	case implicit || n.StartTLS == handoff.StartTLSNever || !offered && n.StartTLS == handoff.StartTLSTry:
 	case !offered:
-		return failing("starttls = \"implicit\" for port 465; \"try\" or \"never\" only on this machine", "%s offers no STARTTLS", n.Server)
+		return failing("starttls = \"implicit\" for port 465; \"try\" or \"never\" only on this machine",
+			"%s offers no STARTTLS", n.Server)
 	default:
 		if err := c.StartTLS(secure); err != nil {
-			return failing("name the authority in tls_ca if the certificate is your own", "no STARTTLS with %s: %s", n.Server, discover.Clean(err.Error()))
+			return failing("name the authority in tls_ca if the certificate is your own", "no STARTTLS with %s: %s",
+				n.Server, discover.Clean(err.Error()))
 		}
 	}
 	if n.Username != "" {
 		if err := c.Auth(smtp.PlainAuth("", n.Username, n.Password.Reveal(), host)); err != nil {
 			words := strings.ReplaceAll(discover.Clean(err.Error()), n.Password.Reveal(), "[password]")
-			return failing("compare username and password_file with the account", "%s refuses the log-in as %s: %s", n.Server, n.Username, words)
+			return failing("compare username and password_file with the account", "%s refuses the log-in as %s: %s",
+				n.Server, n.Username, words)
 		}
 	}
 	if err := c.Quit(); err != nil {
@@ -298,11 +310,13 @@ func (d *doctor) log(ctx context.Context) finding {
 				return healthy("/dev/log takes our lines")
 			}
 		}
-		return doubtful("start rsyslog, syslog-ng or systemd-journald; until then lines go to stderr", "nobody listens on /dev/log")
+		return doubtful("start rsyslog, syslog-ng or systemd-journald; until then lines go to stderr",
+			"nobody listens on /dev/log")
 	case "udp":
 		host, _, _ := net.SplitHostPort(s.Addr)
 		if _, err := net.DefaultResolver.LookupHost(ctx, host); err != nil {
-			return failing("is it spelled right, and does this machine's DNS work?", "the log server's name in %s is not known", s.Addr)
+			return failing("is it spelled right, and does this machine's DNS work?",
+				"the log server's name in %s is not known", s.Addr)
 		}
 		return healthy("%s by UDP, which never says whether a line arrives", s.Addr)
 	default:
@@ -324,13 +338,15 @@ func (d *doctor) log(ctx context.Context) finding {
 func (d *doctor) listener(ctx context.Context, addr string) finding {
 	if d.running {
 		if p := discover.Reach(ctx, "textback", addr, nil); p != nil {
-			return failing("the log tells why: journalctl -t textback -g listen; is the port taken? `ss -ltnp`", "the daemon does not listen: %s", p.Message)
+			return failing("the log tells why: journalctl -t textback -g listen; is the port taken? `ss -ltnp`",
+				"the daemon does not listen: %s", p.Message)
 		}
 		return healthy("the daemon listens on %s", addr)
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return failing("`ss -ltnp` shows who has it; write another port", "%s cannot be listened on: %v", addr, errors.Unwrap(err))
+		return failing("`ss -ltnp` shows who has it; write another port", "%s cannot be listened on: %v", addr,
+			errors.Unwrap(err))
 	}
 	l.Close()
 	return healthy("%s is free", addr)

@@ -51,7 +51,8 @@ func (s *initStand) findings(args ...string) (map[string]finding, error) {
 	if jerr := json.Unmarshal([]byte(out), &all); jerr != nil {
 		s.t.Fatalf("%v, %v:\n%s", err, jerr, out)
 	}
-	if strings.Contains(out, initPBXPassword) || strings.Contains(out, initSMPPPassword) || strings.Contains(out, "secret-of-mail") {
+	if strings.Contains(out, initPBXPassword) || strings.Contains(out, initSMPPPassword) || strings.Contains(out,
+		"secret-of-mail") {
 		s.t.Errorf("a secret is shown:\n%s", out)
 	}
 	by := make(map[string]finding)
@@ -64,7 +65,8 @@ func (s *initStand) findings(args ...string) (map[string]finding, error) {
 func TestDoctorFindsAWholeInstallationWell(t *testing.T) {
 	s := doctorStand(t, nil)
 	by, err := s.findings()
-	for _, name := range []string{"configuration", "pbx hq", "smpp carrier", "log", "secrets", "state", "control socket"} {
+	for _, name := range []string{"configuration", "pbx hq", "smpp carrier", "log", "secrets", "state",
+		"control socket"} {
 		if by[name].State != stateOK {
 			t.Errorf("%s: %+v", name, by[name])
 		}
@@ -82,7 +84,8 @@ func TestDoctorFindsAWholeInstallationWell(t *testing.T) {
 		return strings.Contains(daemon.output(), "smpp-up") && strings.Contains(daemon.output(), "pbx-up")
 	})
 	by, err = s.findings()
-	if err != nil || by["daemon"].State != stateOK || !strings.Contains(by["smpp carrier"].Detail, "the daemon is bound as acme") || by["pbx hq"].State != stateOK {
+	if err != nil || by["daemon"].State != stateOK || !strings.Contains(by["smpp carrier"].Detail,
+		"the daemon is bound as acme") || by["pbx hq"].State != stateOK {
 		t.Errorf("%v: %+v", err, by)
 	}
 	if n := strings.Count(daemon.output(), "pbx-down") + strings.Count(daemon.output(), "pbx-replaced"); n > 0 {
@@ -90,7 +93,8 @@ func TestDoctorFindsAWholeInstallationWell(t *testing.T) {
 	}
 	// Seen by another textback, its name is taken.
 	other := s.write("other.toml", strings.ReplaceAll(read(t, s.config), "control.sock", "other.sock"), 0o600)
-	if out, err := s.run(nil, "doctor", "--config", other); err != nil || !strings.Contains(out, `another program is connected as app "textback"`) {
+	if out, err := s.run(nil, "doctor", "--config", other); err != nil || !strings.Contains(out,
+		`another program is connected as app "textback"`) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, err := s.run(nil, "doctor", "--config", s.config)
@@ -127,9 +131,12 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 		detail string
 		hint   string
 	}{
-		"wrong PBX password": {func(s *initStand, c string) string { secret(s, "ari.password", "wrong\n"); return c }, "pbx hq", stateFailed, "refuses the user", "ari show users"},
-		"HTTP off":           {func(s *initStand, c string) string { return strings.Replace(c, s.ari, gone, 1) }, "pbx hq", stateFailed, "nobody listens", "http.conf"},
-		"ARI off":            {func(s *initStand, c string) string { s.asterisk.Refuse(404); return c }, "pbx hq", stateFailed, "no ARI", "ari.conf"},
+		"wrong PBX password": {func(s *initStand, c string) string { secret(s, "ari.password", "wrong\n"); return c },
+			"pbx hq", stateFailed, "refuses the user", "ari show users"},
+		"HTTP off": {func(s *initStand, c string) string { return strings.Replace(c, s.ari, gone, 1) },
+			"pbx hq", stateFailed, "nobody listens", "http.conf"},
+		"ARI off": {func(s *initStand, c string) string { s.asterisk.Refuse(404); return c }, "pbx hq",
+			stateFailed, "no ARI", "ari.conf"},
 		"a user that may not call back": {func(_ *initStand, c string) string {
 			return strings.Replace(c, "[[smpp]]", "[pbx.callback]\n\n[[smpp]]", 1)
 		},
@@ -138,8 +145,10 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 			i := strings.Index(c, "inbound")
 			return c[:i] + "inbound = [\"elsewhere\"] # " + c[i:]
 		}, "pbx hq", stateWarning, "no endpoint arrives", "from-trunk"},
-		"wrong SMPP password": {func(s *initStand, c string) string { secret(s, "smpp.password", "wrong\n"); return c }, "smpp carrier", stateFailed, "ESME_RINVPASWD", "8 characters"},
-		"no message centre":   {func(s *initStand, c string) string { return strings.Replace(c, s.smpp, gone, 1) }, "smpp carrier", stateFailed, "nobody listens", "running"},
+		"wrong SMPP password": {func(s *initStand, c string) string { secret(s, "smpp.password", "wrong\n"); return c },
+			"smpp carrier", stateFailed, "ESME_RINVPASWD", "8 characters"},
+		"no message centre": {func(s *initStand, c string) string { return strings.Replace(c, s.smpp, gone, 1) },
+			"smpp carrier", stateFailed, "nobody listens", "running"},
 		"a secret for all": {func(s *initStand, c string) string {
 			chmod(t, filepath.Join(s.dir, "etc/textback.secrets/ari.password"), 0o644)
 			return c
@@ -147,19 +156,32 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 		"a log server that is gone": {func(_ *initStand, c string) string {
 			return strings.Replace(c, `to = "stderr"`, fmt.Sprintf("to = %q", "tcp://"+gone), 1)
 		}, "log", stateFailed, "nobody listens", ""},
-		"no log": {func(_ *initStand, c string) string { return strings.Replace(c, `"stderr"`, `"none"`, 1) }, "log", stateWarning, "nothing is logged", "local"},
+		"no log": {func(_ *initStand, c string) string { return strings.Replace(c, `"stderr"`, `"none"`, 1) }, "log",
+			stateWarning, "nothing is logged", "local"},
 		"a metrics port in use": {func(s *initStand, c string) string {
 			return strings.Replace(c, `listen = ""`, fmt.Sprintf("listen = %q", s.smpp), 1)
 		}, "metrics", stateFailed, "cannot be listened on", "ss -ltnp"},
-		"a receiver that is gone": {func(_ *initStand, c string) string { return c + webhook("http://"+gone+"/x", "allow_private = true") }, "webhook crm", stateFailed,
+		"a receiver that is gone": {func(_ *initStand, c string) string {
+			return c + webhook("http://"+gone+"/x",
+				"allow_private = true")
+		}, "webhook crm", stateFailed,
 			"nobody listens", "receiver"},
-		"a receiver": {func(s *initStand, c string) string { return c + webhook("http://"+s.ari+"/x", "allow_private = true") }, "webhook crm", stateOK, "no event was sent", ""},
+		"a receiver": {func(s *initStand, c string) string {
+			return c + webhook("http://"+s.ari+"/x",
+				"allow_private = true")
+		}, "webhook crm", stateOK, "no event was sent", ""},
 		"a mail server that is none": {func(s *initStand, c string) string {
 			return c + mailTo(speaking(t, "hello\x1b[2J there\r\n"), "never", "")
 		}, "mail desk", stateFailed,
 			"does not greet as a mail server", "587"},
-		"a mail server without STARTTLS": {func(_ *initStand, c string) string { return c + mailTo(mailServer(t), "always", "") }, "mail desk", stateFailed, "offers no STARTTLS", "implicit"},
-		"a mail server":                  {func(_ *initStand, c string) string { return c + mailTo(mailServer(t), "never", "") }, "mail desk", stateOK, "no mail was sent", ""},
+		"a mail server without STARTTLS": {func(_ *initStand, c string) string {
+			return c + mailTo(mailServer(t),
+				"always", "")
+		}, "mail desk", stateFailed, "offers no STARTTLS", "implicit"},
+		"a mail server": {func(_ *initStand, c string) string {
+			return c + mailTo(mailServer(t),
+				"never", "")
+		}, "mail desk", stateOK, "no mail was sent", ""},
 		"a wrong mail password": {func(s *initStand, c string) string {
 			return c + mailTo(mailServer(t), "try", s.write("mail.password", "secret-of-mail", 0o600))
 		}, "mail desk", stateFailed, "refuses the log-in", "username"},
@@ -171,13 +193,15 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 			i := strings.Index(c, "password_file")
 			return c[:i] + "password_credential = \"textback.ari\" # " + c[i:]
 		}, "configuration", stateFailed, "credential", "CREDENTIALS_DIRECTORY"},
-		"a configuration that is none": {func(_ *initStand, c string) string { return c + "\n[nonsense]\n" }, "configuration", stateFailed, "nonsense", ""},
+		"a configuration that is none": {func(_ *initStand, c string) string { return c + "\n[nonsense]\n" },
+			"configuration", stateFailed, "nonsense", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := doctorStand(t, x.change)
 			by, err := s.findings("--timeout", "15s")
 			f := by[x.check]
-			if f.State != x.state || !strings.Contains(f.Detail, x.detail) || !strings.Contains(f.Hint, x.hint) || (err != nil) != (x.state == stateFailed) {
+			if f.State != x.state || !strings.Contains(f.Detail, x.detail) || !strings.Contains(f.Hint, x.hint) ||
+				(err != nil) != (x.state == stateFailed) {
 				t.Errorf("%v: %+v of %+v", err, f, by)
 			}
 			for name, other := range by {
@@ -293,15 +317,19 @@ func TestTheUnitIsHeldAgainstTheConfiguration(t *testing.T) {
 	}
 	write("usr/lib/systemd/system/textback.service", string(shipped))
 	u := findUnit(root)
-	if u.value("User") != "textback" || !u.writes("/var/lib/textback/backup") || !u.writes("/run/textback") || u.writes("/srv/backup") || !u.makes("/var/lib/textback") {
+	if u.value("User") != "textback" || !u.writes("/var/lib/textback/backup") || !u.writes("/run/textback") ||
+		u.writes("/srv/backup") || !u.makes("/var/lib/textback") {
 		t.Errorf("%+v", u)
 	}
-	if !u.hides("/home/ann/secret") || !u.hides("/tmp/x") || u.hides("/etc/textback/ari.password") || u.hides("/var/log/asterisk/cdr-csv/Master.csv") {
+	if !u.hides("/home/ann/secret") || !u.hides("/tmp/x") || u.hides("/etc/textback/ari.password") ||
+		u.hides("/var/log/asterisk/cdr-csv/Master.csv") {
 		t.Errorf("%+v", u)
 	}
-	write("etc/systemd/system/textback.service.d/override.conf", "[Unit]\nUser=nonsense\n[Service]\nReadWritePaths=/srv/backup \\\n  -/mnt/more\nUser=\nUser=other\n# User=comment\n")
+	write("etc/systemd/system/textback.service.d/override.conf",
+		"[Unit]\nUser=nonsense\n[Service]\nReadWritePaths=/srv/backup \\\n  -/mnt/more\nUser=\nUser=other\n# User=comment\n")
 	u = findUnit(root)
-	if !u.writes("/srv/backup/textback") || u.writes("/srv/backups") || u.value("User") != "other" || !u.writes("/mnt/more") {
+	if !u.writes("/srv/backup/textback") || u.writes("/srv/backups") || u.value("User") != "other" ||
+		!u.writes("/mnt/more") {
 		t.Errorf("%+v", u)
 	}
 	var none *unit
@@ -330,7 +358,8 @@ func TestRightsAreThoseOfTheDaemonsUser(t *testing.T) {
 		who   account
 		right os.FileMode
 		may   bool
-	}{{me, reading, true}, {me, writing, true}, {group, reading, true}, {group, writing, false}, {other, reading, false}, {account{any: true}, writing, true}} {
+	}{{me, reading, true}, {me, writing, true}, {group, reading, true}, {group, writing, false}, {other, reading,
+		false}, {account{any: true}, writing, true}} {
 		if why := x.who.may(file, x.right); (why == "") != x.may {
 			t.Errorf("%s, %o: %q", x.who.name, x.right, why)
 		}

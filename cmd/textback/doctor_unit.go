@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// unit is textback's systemd unit with its drop-ins: the settings that decide what the daemon may see and write (systemd.exec(5)).
+// unit is textback's systemd unit with its drop-ins: the settings that decide what the daemon may see and write
+// (systemd.exec(5)).
 type unit struct {
 	file   string
 	values map[string][]string // by key, in order; an empty assignment forgets the ones before
@@ -18,7 +19,8 @@ type unit struct {
 // findUnit reads the unit; nil if there is none. root is "/" but in tests.
 func findUnit(root string) *unit {
 	const name = "textback.service"
-	for _, dir := range []string{"etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"} {
+	for _, dir := range []string{"etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system",
+		"usr/lib/systemd/system", "lib/systemd/system"} {
 		path := filepath.Join(root, dir, name)
 		if _, err := os.Stat(path); err != nil {
 			continue
@@ -95,7 +97,8 @@ func (u *unit) words(key string) (all []string) {
 
 // folders are those that systemd makes and lets the daemon write.
 func (u *unit) folders() (all []string) {
-	for key, base := range map[string]string{"StateDirectory": "/var/lib", "RuntimeDirectory": "/run", "CacheDirectory": "/var/cache", "LogsDirectory": "/var/log"} {
+	for key, base := range map[string]string{"StateDirectory": "/var/lib", "RuntimeDirectory": "/run",
+		"CacheDirectory": "/var/cache", "LogsDirectory": "/var/log"} {
 		for _, w := range u.words(key) {
 			name, _, _ := strings.Cut(w, ":")
 			all = append(all, filepath.Join(base, name))
@@ -122,7 +125,10 @@ func (u *unit) writes(dir string) bool {
 	if u.makes(dir) {
 		return true
 	}
-	return slices.ContainsFunc(u.words("ReadWritePaths"), func(p string) bool { return within(dir, strings.TrimLeft(p, "-+")) })
+	return slices.ContainsFunc(u.words("ReadWritePaths"), func(p string) bool {
+		return within(dir, strings.TrimLeft(p,
+			"-+"))
+	})
 }
 
 // hides tells whether the unit hides a path from the daemon.
@@ -134,10 +140,14 @@ func (u *unit) hides(path string) bool {
 			}
 		}
 	}
-	if slices.Contains([]string{"yes", "true", "1", "on"}, u.value("PrivateTmp")) && (within(path, "/tmp") || within(path, "/var/tmp")) {
+	if slices.Contains([]string{"yes", "true", "1", "on"}, u.value("PrivateTmp")) && (within(path, "/tmp") ||
+		within(path, "/var/tmp")) {
 		return true
 	}
-	return slices.ContainsFunc(u.words("InaccessiblePaths"), func(p string) bool { return within(path, strings.TrimLeft(p, "-+")) })
+	return slices.ContainsFunc(u.words("InaccessiblePaths"), func(p string) bool {
+		return within(path,
+			strings.TrimLeft(p, "-+"))
+	})
 }
 
 // unitCheck holds the paths of the configuration against what the unit lets the daemon see and write.
@@ -152,7 +162,8 @@ func (d *doctor) unitCheck(context.Context) finding {
 	if exec := u.value("ExecStart"); exec != "" {
 		fields := strings.Fields(exec)
 		if i := slices.Index(fields, "--config"); i >= 0 && i+1 < len(fields) && !samePath(fields[i+1], d.path) {
-			return doubtful("textback doctor --config "+fields[i+1], "%s starts with %s, not with %s", u.file, fields[i+1], d.path)
+			return doubtful("textback doctor --config "+fields[i+1], "%s starts with %s, not with %s", u.file,
+				fields[i+1], d.path)
 		}
 	}
 	var cannot []string
@@ -162,7 +173,8 @@ func (d *doctor) unitCheck(context.Context) finding {
 		}
 	}
 	if len(cannot) > 0 {
-		return failing("systemctl edit textback: [Service] ReadWritePaths="+strings.Join(cannot, " "), "%s does not let the daemon write in %s", u.file, strings.Join(cannot, ", "))
+		return failing("systemctl edit textback: [Service] ReadWritePaths="+strings.Join(cannot, " "),
+			"%s does not let the daemon write in %s", u.file, strings.Join(cannot, ", "))
 	}
 	paths, _, err := secretFiles(d.path)
 	if err != nil {
@@ -175,13 +187,15 @@ func (d *doctor) unitCheck(context.Context) finding {
 	}
 	for _, p := range append(paths, d.path, d.cfg.State) {
 		if u.hides(p) {
-			return failing("move it to /etc/textback, /var/lib/textback or /var/log", "%s hides %s from the daemon (ProtectHome, PrivateTmp or InaccessiblePaths)", u.file, p)
+			return failing("move it to /etc/textback, /var/lib/textback or /var/log",
+				"%s hides %s from the daemon (ProtectHome, PrivateTmp or InaccessiblePaths)", u.file, p)
 		}
 	}
 	if d.user.any {
 		return doubtful("User=textback, as in configs/textback.service", "%s runs textback as root", u.file)
 	}
-	return healthy("%s, user %s: state, control and backup can be written, secrets and records be seen", u.file, d.user.name)
+	return healthy("%s, user %s: state, control and backup can be written, secrets and records be seen", u.file,
+		d.user.name)
 }
 
 func samePath(a, b string) bool {

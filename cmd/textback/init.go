@@ -17,7 +17,8 @@ import (
 )
 
 func initVerb() *verb {
-	return &verb{name: "init", args: "[--config FILE] [flags]", short: "ask the questions of a first configuration, try the links, write the file",
+	return &verb{name: "init", args: "[--config FILE] [flags]",
+		short: "ask the questions of a first configuration, try the links, write the file",
 		long: "Asks for the PBX, the message centre and the business, tries what it is told, finds the contexts and numbers of calls from\n" +
 			"outside, writes the configuration (shadow = true) and the passwords into files of their own, and prints what the PBX needs.\n" +
 			"It changes nothing at the PBX. Passwords are typed without echo, or read from the files that the answers\n" +
@@ -48,7 +49,8 @@ func runInit(ctx context.Context, e *env, v *verb, args []string) int {
 	r := &initRun{e: e, found: &discover.Found{}}
 	f := &r.flags
 	fs.StringVar(&f.config, "config", defaultConfig, "configuration `FILE` to write")
-	fs.StringVar(&f.secrets, "secrets", "", "`FOLDER` for the passwords' files; that of the configuration, or one beside it, unless given")
+	fs.StringVar(&f.secrets, "secrets", "",
+		"`FOLDER` for the passwords' files; that of the configuration, or one beside it, unless given")
 	fs.StringVar(&f.answers, "answers", "", "TOML `FILE` with the answers, key = \"value\": nobody is asked")
 	fs.BoolVar(&f.force, "force", false, "replace files that exist; the configuration is kept as FILE.old")
 	fs.BoolVar(&f.noConnect, "no-connect", false, "do not try the PBX and the message centre")
@@ -161,7 +163,8 @@ func writable(dir string) error {
 
 // answerKeys are the keys of a file of answers.
 func answerKeys() []string {
-	return []string{"pbx_kind", "pbx_name", "pbx_address", "pbx_username", "pbx_password_file", "inbound", "records", "business", "country", "timezone", "hours",
+	return []string{"pbx_kind", "pbx_name", "pbx_address", "pbx_username", "pbx_password_file", "inbound", "records",
+		"business", "country", "timezone", "hours",
 		"lines", "callback", "message", "mobile", "staff", "smpp_host", "smpp_port", "smpp_tls", "smpp_system_id", "smpp_password_file", "sender", "state", "control"}
 }
 
@@ -199,7 +202,8 @@ func readAnswers(path string) (map[string]string, error) {
 // run asks, tries, and writes at the very end.
 func (r *initRun) run(ctx context.Context) error {
 	r.ask.say("textback init: %s will be written when all is known, not before. Enter takes what stands in [brackets].\n", r.flags.config)
-	for _, step := range []func(context.Context) error{r.askReplace, r.askPBX, r.askRecords, r.askBusiness, r.askLines, r.askWords, r.askSMPP, r.finish} {
+	for _, step := range []func(context.Context) error{r.askReplace, r.askPBX, r.askRecords, r.askBusiness, r.askLines,
+		r.askWords, r.askSMPP, r.finish} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -215,7 +219,8 @@ func (r *initRun) askReplace(ctx context.Context) error {
 	if _, err := os.Lstat(r.flags.config); err != nil {
 		return nil // there is none, or writing will say what is wrong
 	}
-	yes, err := r.ask.yes(ctx, "replace", r.flags.config+" exists. Replace it (it is kept as "+r.flags.config+".old)", false)
+	yes, err := r.ask.yes(ctx, "replace", r.flags.config+" exists. Replace it (it is kept as "+r.flags.config+".old)",
+		false)
 	if err == nil && !yes {
 		err = errConfigExists
 	}
@@ -228,14 +233,16 @@ func (r *initRun) finish(ctx context.Context) error {
 	s := &r.s
 	text := s.toml()
 	secrets := map[string]string{s.pbxSecret: r.pbxPassword, s.smppSecret: r.smppPassword}
-	cfg, err := configs.Parse(r.flags.config, []byte(text), configs.Options{Mode: 0o640, ReadFile: func(path string) ([]byte, fs.FileMode, error) {
-		if secret, ok := secrets[path]; ok {
-			return []byte(secret), 0o640, nil
-		}
-		return nil, 0, fs.ErrNotExist
-	}})
+	cfg, err := configs.Parse(r.flags.config, []byte(text), configs.Options{Mode: 0o640,
+		ReadFile: func(path string) ([]byte, fs.FileMode, error) {
+			if secret, ok := secrets[path]; ok {
+				return []byte(secret), 0o640, nil
+			}
+			return nil, 0, fs.ErrNotExist
+		}})
 	if err != nil {
-		return fmt.Errorf("these answers make no configuration, nothing was written:\n%s", strings.Join(configs.Lines(err), "\n"))
+		return fmt.Errorf("these answers make no configuration, nothing was written:\n%s",
+			strings.Join(configs.Lines(err), "\n"))
 	}
 	for _, w := range cfg.Warnings {
 		r.ask.say("warning: %s", w)
@@ -256,7 +263,8 @@ func (r *initRun) finish(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := writeAll([]newFile{{s.pbxSecret, r.pbxPassword + "\n"}, {s.smppSecret, r.smppPassword + "\n"}, {r.flags.config, text}}, r.flags.force); err != nil {
+	if err := writeAll([]newFile{{s.pbxSecret, r.pbxPassword + "\n"}, {s.smppSecret, r.smppPassword + "\n"},
+		{r.flags.config, text}}, r.flags.force); err != nil {
 		return err
 	}
 	r.ask.say("\nWritten. It begins in shadow mode: everything is decided and counted, nothing is sent.\n\nThe PBX needs this (docs/%s):\n", r.page())
@@ -280,7 +288,8 @@ func (r *initRun) replay(ctx context.Context) error {
 	}
 	r.ask.say("What would have been texted in the last 31 days, by %s:\n", r.s.records)
 	v := replayVerb()
-	if code := v.run(ctx, r.e, v, []string{"--config", r.flags.config, "--since", "744h", "--kind", r.s.recordsKind, r.s.records}); code != exitOK {
+	if code := v.run(ctx, r.e, v, []string{"--config", r.flags.config, "--since", "744h", "--kind", r.s.recordsKind,
+		r.s.records}); code != exitOK {
 		r.ask.say("(that could not be told; textback replay says more)")
 	}
 	r.ask.say("")

@@ -41,7 +41,8 @@ type asker struct {
 // mostLine bounds an answer in bytes.
 const mostLine = 4096
 
-// newAsker asks the person at in. The goroutine that reads ends with the input, at the latest with the program: nothing can stop a read
+// newAsker asks the person at in. The goroutine that reads ends with the input, at the latest with the program: nothing
+// can stop a read
 // from a terminal.
 func newAsker(in io.Reader, out io.Writer, answers map[string]string) *asker {
 	a := &asker{out: out, answers: answers, used: make(map[string]bool), lines: make(chan string)}
@@ -181,7 +182,8 @@ func (a *asker) line(ctx context.Context, q question) (string, error) {
 // yes asks a question with yes and no.
 func (a *asker) yes(ctx context.Context, key, text string, dflt bool) (bool, error) {
 	word := map[bool]string{true: "yes", false: "no"}[dflt]
-	answer, err := a.ask(ctx, question{key: key, text: text, dflt: word, must: true, check: func(s string) (string, error) {
+	answer, err := a.ask(ctx, question{key: key, text: text, dflt: word, must: true, check: func(s string) (string,
+		error) {
 		switch strings.ToLower(s) {
 		case "y", "yes", "true", "1":
 			return "yes", nil

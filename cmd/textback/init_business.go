@@ -21,26 +21,30 @@ import (
 func (r *initRun) askBusiness(ctx context.Context) (err error) {
 	s := &r.s
 	r.ask.say("")
-	if s.business, err = r.ask.ask(ctx, question{key: "business", text: "Name of the business, as its customers know it", must: true, check: func(n string) (string, error) {
-		if len(n) > 60 || strings.Contains(n, "{{") {
-			return "", errors.New("at most 60 letters, without {{")
-		}
-		return n, nil
-	}}); err != nil {
+	if s.business, err = r.ask.ask(ctx, question{key: "business",
+		text: "Name of the business, as its customers know it", must: true, check: func(n string) (string, error) {
+			if len(n) > 60 || strings.Contains(n, "{{") {
+				return "", errors.New("at most 60 letters, without {{")
+			}
+			return n, nil
+		}}); err != nil {
 		return err
 	}
-	if s.country, err = r.ask.ask(ctx, question{key: "country", text: "Country, two letters (US, CA, GB, DE, FR ...)", must: true, check: country}); err != nil {
+	if s.country, err = r.ask.ask(ctx, question{key: "country", text: "Country, two letters (US, CA, GB, DE, FR ...)",
+		must: true, check: country}); err != nil {
 		return err
 	}
-	if s.zone, err = r.ask.ask(ctx, question{key: "timezone", text: "Time zone", dflt: localZone(), must: true, check: func(z string) (string, error) {
-		if _, err := time.LoadLocation(z); err != nil || z == "Local" || z == "UTC" || !strings.Contains(z, "/") {
-			return "", errors.New("write it as America/New_York or Europe/Berlin")
-		}
-		return z, nil
-	}}); err != nil {
+	if s.zone, err = r.ask.ask(ctx, question{key: "timezone", text: "Time zone", dflt: localZone(), must: true,
+		check: func(z string) (string, error) {
+			if _, err := time.LoadLocation(z); err != nil || z == "Local" || z == "UTC" || !strings.Contains(z, "/") {
+				return "", errors.New("write it as America/New_York or Europe/Berlin")
+			}
+			return z, nil
+		}}); err != nil {
 		return err
 	}
-	hours, err := r.ask.ask(ctx, question{key: "hours", text: "Opening hours, e.g. Mon-Fri 08:00-17:30, Sat 09:00-12:00 (Enter: always open)"})
+	hours, err := r.ask.ask(ctx, question{key: "hours",
+		text: "Opening hours, e.g. Mon-Fri 08:00-17:30, Sat 09:00-12:00 (Enter: always open)"})
 	s.hours = words(hours)
 	return err
 }
@@ -66,7 +70,8 @@ func localZone() string {
 		return tz
 	}
 	if path, err := filepath.EvalSymlinks("/etc/localtime"); err == nil {
-		if _, zone, ok := strings.Cut(path, "/zoneinfo/"); ok && strings.Contains(zone, "/") && !strings.HasPrefix(zone, "Etc/") {
+		if _, zone, ok := strings.Cut(path, "/zoneinfo/"); ok && strings.Contains(zone, "/") && !strings.HasPrefix(zone,
+			"Etc/") {
 			return zone
 		}
 	}
@@ -80,9 +85,12 @@ func (r *initRun) askLines(ctx context.Context) error {
 		r.ask.say("\nNumbers that were found: %s", strings.Join(numbers, ", "))
 	}
 	if len(odd) > 0 {
-		r.ask.say("note: these are no numbers of %s, and were left out: %s", r.s.country, strings.Join(odd[:min(len(odd), 10)], ", "))
+		r.ask.say("note: these are no numbers of %s, and were left out: %s", r.s.country,
+			strings.Join(odd[:min(len(odd), 10)], ", "))
 	}
-	answer, err := r.ask.ask(ctx, question{key: "lines", text: "Lines: the numbers that callers dial and that text back", dflt: strings.Join(numbers[:min(len(numbers), 30)], ", "), must: true, check: r.numbers})
+	answer, err := r.ask.ask(ctx, question{key: "lines",
+		text: "Lines: the numbers that callers dial and that text back", dflt: strings.Join(numbers[:min(len(numbers),
+			30)], ", "), must: true, check: r.numbers})
 	r.s.lines = words(answer)
 	return err
 }
@@ -119,19 +127,23 @@ const defaultMessage = "sorry we missed your call! Reply here and a person answe
 // askWords asks what callers read.
 func (r *initRun) askWords(ctx context.Context) (err error) {
 	s := &r.s
-	if s.callback, err = r.ask.ask(ctx, question{key: "callback", text: "Number that people may call back (in the answer to HELP)", dflt: s.lines[0], must: true, check: r.oneNumber}); err != nil {
+	if s.callback, err = r.ask.ask(ctx, question{key: "callback",
+		text: "Number that people may call back (in the answer to HELP)", dflt: s.lines[0], must: true, check: r.oneNumber}); err != nil {
 		return err
 	}
-	s.message, err = r.ask.ask(ctx, question{key: "message", text: "The text", dflt: defaultMessage, must: true, check: r.checkMessage,
-		help: fmt.Sprintf("\nThe text begins with %q and ends with \"Reply STOP to opt out\".", s.business+": ")})
+	s.message, err = r.ask.ask(ctx, question{key: "message", text: "The text", dflt: defaultMessage, must: true,
+		check: r.checkMessage,
+		help:  fmt.Sprintf("\nThe text begins with %q and ends with \"Reply STOP to opt out\".", s.business+": ")})
 	if err != nil {
 		return err
 	}
-	s.mobile, err = r.ask.ask(ctx, question{key: "mobile", text: "Your mobile: it is texted every time, for trying (Enter: none)", check: r.oneNumber})
+	s.mobile, err = r.ask.ask(ctx, question{key: "mobile",
+		text: "Your mobile: it is texted every time, for trying (Enter: none)", check: r.oneNumber})
 	if err != nil {
 		return err
 	}
-	s.staff, err = r.ask.ask(ctx, question{key: "staff", text: "Mobile of the person who answers replies (Enter: nobody is told, `textback threads` shows them)", check: r.oneNumber})
+	s.staff, err = r.ask.ask(ctx, question{key: "staff",
+		text: "Mobile of the person who answers replies (Enter: nobody is told, `textback threads` shows them)", check: r.oneNumber})
 	return err
 }
 
@@ -168,15 +180,16 @@ func (r *initRun) askSMPP(ctx context.Context) (err error) {
 			break
 		}
 	}
-	if s.from, err = r.ask.ask(ctx, question{key: "sender", text: "Sender of the texts", dflt: s.lines[0], must: true, help: "A number of yours that the carrier lets you send from.", check: func(f string) (string, error) {
-		if n, err := r.oneNumber(f); err == nil {
-			return n, nil
-		}
-		if len(f) <= 15 && strings.Trim(f, "0123456789") == "" {
-			return f, nil // a short code
-		}
-		return "", errors.New("write a number or a short code: a sender of letters cannot receive STOP")
-	}}); err != nil {
+	if s.from, err = r.ask.ask(ctx, question{key: "sender", text: "Sender of the texts", dflt: s.lines[0], must: true,
+		help: "A number of yours that the carrier lets you send from.", check: func(f string) (string, error) {
+			if n, err := r.oneNumber(f); err == nil {
+				return n, nil
+			}
+			if len(f) <= 15 && strings.Trim(f, "0123456789") == "" {
+				return f, nil // a short code
+			}
+			return "", errors.New("write a number or a short code: a sender of letters cannot receive STOP")
+		}}); err != nil {
 		return err
 	}
 	for key, into := range map[string]*string{"state": &s.state, "control": &s.control} {
@@ -190,18 +203,20 @@ func (r *initRun) askSMPP(ctx context.Context) (err error) {
 func (r *initRun) askCarrier(ctx context.Context) (err error) {
 	c := &r.s.smpp
 	host, port, _ := net.SplitHostPort(c.Addr)
-	if host, err = r.ask.ask(ctx, question{key: "smpp_host", text: "SMPP host", dflt: host, must: true, check: func(h string) (string, error) {
-		if strings.ContainsAny(h, " /") {
-			return "", errors.New("a host name or an address, without a port")
-		}
-		return strings.Trim(h, "[]"), nil
-	}}); err != nil {
+	if host, err = r.ask.ask(ctx, question{key: "smpp_host", text: "SMPP host", dflt: host, must: true,
+		check: func(h string) (string, error) {
+			if strings.ContainsAny(h, " /") {
+				return "", errors.New("a host name or an address, without a port")
+			}
+			return strings.Trim(h, "[]"), nil
+		}}); err != nil {
 		return err
 	}
 	if c.TLS, err = r.ask.yes(ctx, "smpp_tls", "With TLS", c.TLS); err != nil {
 		return err
 	}
-	if port, err = r.ask.ask(ctx, question{key: "smpp_port", text: "SMPP port", dflt: cmp.Or(port, map[bool]string{true: "3550", false: "2775"}[c.TLS]), must: true, check: func(p string) (string, error) {
+	if port, err = r.ask.ask(ctx, question{key: "smpp_port", text: "SMPP port", dflt: cmp.Or(port,
+		map[bool]string{true: "3550", false: "2775"}[c.TLS]), must: true, check: func(p string) (string, error) {
 		if len(p) > 5 || strings.Trim(p, "0123456789") != "" {
 			return "", errors.New("a number, as in 2775")
 		}
@@ -210,12 +225,13 @@ func (r *initRun) askCarrier(ctx context.Context) (err error) {
 		return err
 	}
 	c.Addr = net.JoinHostPort(host, port)
-	if c.SystemID, err = r.ask.ask(ctx, question{key: "smpp_system_id", text: "system_id (the account's name)", dflt: c.SystemID, must: true, check: func(id string) (string, error) {
-		if len(id) > 15 {
-			return "", errors.New("at most 15 characters (SMPP 3.4)")
-		}
-		return id, nil
-	}}); err != nil {
+	if c.SystemID, err = r.ask.ask(ctx, question{key: "smpp_system_id", text: "system_id (the account's name)",
+		dflt: c.SystemID, must: true, check: func(id string) (string, error) {
+			if len(id) > 15 {
+				return "", errors.New("at most 15 characters (SMPP 3.4)")
+			}
+			return id, nil
+		}}); err != nil {
 		return err
 	}
 	r.smppPassword, err = r.password(ctx, "smpp_password_file", "Its password (not shown)")
@@ -232,7 +248,8 @@ func (r *initRun) tryBind(ctx context.Context) (again bool, err error) {
 		peer, err := discover.Bind(within, &r.s.smpp)
 		cancel()
 		if err == nil {
-			r.ask.say("Bound as %s and unbound again%s.", r.s.smpp.SystemID, map[bool]string{true: "; it calls itself " + peer, false: ""}[peer != ""])
+			r.ask.say("Bound as %s and unbound again%s.", r.s.smpp.SystemID,
+				map[bool]string{true: "; it calls itself " + peer, false: ""}[peer != ""])
 			return false, nil
 		}
 		if ctx.Err() != nil {
@@ -243,7 +260,8 @@ func (r *initRun) tryBind(ctx context.Context) (again bool, err error) {
 			return false, err
 		}
 		r.ask.say("It does not work: %s\n  %s", p.Message, p.Hint)
-		next, err := r.ask.ask(ctx, question{key: "retry_smpp", text: "1 retry   2 change the answers   3 go on without it", dflt: "retry", must: true, words: []string{"retry", "change", "go on"}})
+		next, err := r.ask.ask(ctx, question{key: "retry_smpp",
+			text: "1 retry   2 change the answers   3 go on without it", dflt: "retry", must: true, words: []string{"retry", "change", "go on"}})
 		switch {
 		case err != nil:
 			return false, err

@@ -18,7 +18,8 @@ import (
 	"textback/smpp/smpptest"
 )
 
-// labSetting changes a setting of the lab's Asterisk while a function runs: in its own file, with a reload before and after.
+// labSetting changes a setting of the lab's Asterisk while a function runs: in its own file, with a reload before and
+// after.
 func labSetting(t *testing.T, lab aritest.Lab, file, from, to, reload string, during func()) {
 	t.Helper()
 	path := filepath.Join(cmp.Or(os.Getenv("LAB_WORK"), "/var/tmp/textback-asterisk"), "root22/etc/asterisk", file)
@@ -31,7 +32,8 @@ func labSetting(t *testing.T, lab aritest.Lab, file, from, to, reload string, du
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.CommandContext(t.Context(), lab.Program, append([]string{"cli"}, strings.Fields(reload)...)...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), lab.Program, append([]string{"cli"},
+			strings.Fields(reload)...)...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", reload, err, out)
 		}
 	}
@@ -44,7 +46,8 @@ func labSetting(t *testing.T, lab aritest.Lab, file, from, to, reload string, du
 	during()
 }
 
-// TestLabInitAndDoctorOnARealPBX: init finds the contexts of the real endpoints and of a real call, the daemon runs with what it
+// TestLabInitAndDoctorOnARealPBX: init finds the contexts of the real endpoints and of a real call, the daemon runs with
+// what it
 // wrote, doctor finds it well, and then names what is broken, one thing at a time.
 func TestLabInitAndDoctorOnARealPBX(t *testing.T) {
 	program := os.Getenv("TEXTBACK_ASTERISK")
@@ -77,7 +80,8 @@ func TestLabInitAndDoctorOnARealPBX(t *testing.T) {
 		t.Fatalf("init did not end:\n%s", init.output())
 	}
 	out := init.output()
-	for _, want := range []string{"Connected: Asterisk 22.", "account reads only, which is enough", "from-trunk", "PJSIP/trunk", "from-internal", "PJSIP/100",
+	for _, want := range []string{"Connected: Asterisk 22.", "account reads only, which is enough", "from-trunk",
+		"PJSIP/trunk", "from-internal", "PJSIP/100",
 		"context from-trunk  dialled +155501", "(from outside)", "Bound as acme"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not told:\n%s", want, out)
@@ -101,7 +105,8 @@ func TestLabInitAndDoctorOnARealPBX(t *testing.T) {
 		t.Helper()
 		by, err := s.findings()
 		f := by[name]
-		if f.State != state || !strings.Contains(f.Detail, detail) || !strings.Contains(f.Hint, hint) || (err != nil) != (state == stateFailed) {
+		if f.State != state || !strings.Contains(f.Detail, detail) || !strings.Contains(f.Hint, hint) ||
+			(err != nil) != (state == stateFailed) {
 			t.Errorf("%s: %v: %+v", when, err, by)
 		}
 		t.Logf("%s: %s: %s -> %s", when, f.State, f.Detail, f.Hint)
@@ -123,10 +128,12 @@ func TestLabInitAndDoctorOnARealPBX(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "the verdict", func() bool { return strings.Contains(daemon.output(), "verdict call=") })
-	if out, err := s.run(nil, "explain", "--config", s.config, calls[0].Caller); err != nil || !strings.Contains(out, "shadow") {
+	if out, err := s.run(nil, "explain", "--config", s.config, calls[0].Caller); err != nil || !strings.Contains(out,
+		"shadow") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if out, err := s.run(nil, "test", "--config", s.config, "--to", "+12025550144"); err != nil || !strings.Contains(out, "delivered") {
+	if out, err := s.run(nil, "test", "--config", s.config, "--to", "+12025550144"); err != nil ||
+		!strings.Contains(out, "delivered") {
 		t.Errorf("%v\n%s", err, out)
 	} else {
 		t.Logf("test:\n%s", out)

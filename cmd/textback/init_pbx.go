@@ -27,11 +27,13 @@ const (
 // askPBX asks where the PBX is, tries it until it can be read, and finds the contexts.
 func (r *initRun) askPBX(ctx context.Context) error {
 	var err error
-	if r.s.kind, err = r.ask.ask(ctx, question{key: "pbx_kind", text: "Kind of PBX", help: "1 freepbx   2 asterisk (plain)   3 fusionpbx   4 freeswitch (plain)",
+	if r.s.kind, err = r.ask.ask(ctx, question{key: "pbx_kind", text: "Kind of PBX",
+		help: "1 freepbx   2 asterisk (plain)   3 fusionpbx   4 freeswitch (plain)",
 		dflt: guessKind(), must: true, words: discover.Kinds()}); err != nil {
 		return err
 	}
-	if r.s.pbx.Name, err = r.ask.ask(ctx, question{key: "pbx_name", text: "A name for it, for the log", dflt: "hq", must: true, check: identifier}); err != nil {
+	if r.s.pbx.Name, err = r.ask.ask(ctx, question{key: "pbx_name", text: "A name for it, for the log", dflt: "hq",
+		must: true, check: identifier}); err != nil {
 		return err
 	}
 	r.s.pbx.Kind = discover.Engine(r.s.kind)
@@ -60,7 +62,8 @@ func (r *initRun) askPBX(ctx context.Context) error {
 
 // guessKind looks which PBX is on this machine.
 func guessKind() string {
-	for _, k := range []struct{ path, kind string }{{"/etc/freepbx.conf", discover.FreePBX}, {"/etc/fusionpbx", discover.FusionPBX},
+	for _, k := range []struct{ path, kind string }{{"/etc/freepbx.conf", discover.FreePBX}, {"/etc/fusionpbx",
+		discover.FusionPBX},
 		{"/etc/freeswitch", discover.FreeSWITCH}, {"/usr/local/freeswitch", discover.FreeSWITCH}} {
 		if _, err := os.Stat(k.path); err == nil {
 			return k.kind
@@ -80,12 +83,14 @@ func identifier(s string) (string, error) {
 func (r *initRun) askAccess(ctx context.Context) (err error) {
 	p := &r.s.pbx
 	if p.Kind == configs.Asterisk {
-		if p.URL, err = r.ask.ask(ctx, question{key: "pbx_address", text: "URL of ARI", help: "Asterisk's HTTP server, http.conf; https:// on another machine.",
+		if p.URL, err = r.ask.ask(ctx, question{key: "pbx_address", text: "URL of ARI",
+			help: "Asterisk's HTTP server, http.conf; https:// on another machine.",
 			dflt: cmp.Or(p.URL, "http://127.0.0.1:8088/ari"), must: true, check: ariURL}); err != nil {
 			return err
 		}
 		p.TLS = strings.HasPrefix(p.URL, "https:")
-		if p.Username, err = r.ask.ask(ctx, question{key: "pbx_username", text: "User of ari.conf (read_only = yes is enough)", dflt: cmp.Or(p.Username, "textback"), must: true,
+		if p.Username, err = r.ask.ask(ctx, question{key: "pbx_username",
+			text: "User of ari.conf (read_only = yes is enough)", dflt: cmp.Or(p.Username, "textback"), must: true,
 			check: func(s string) (string, error) {
 				if strings.ContainsAny(s, ": \t") {
 					return "", errors.New("a user's name has no colon and no space")
@@ -96,7 +101,8 @@ func (r *initRun) askAccess(ctx context.Context) (err error) {
 		}
 		r.s.pbxSecret = filepath.Join(r.flags.secrets, "ari.password")
 	} else {
-		if p.Addr, err = r.ask.ask(ctx, question{key: "pbx_address", text: "Address of the event socket", dflt: cmp.Or(p.Addr, "127.0.0.1:8021"), must: true,
+		if p.Addr, err = r.ask.ask(ctx, question{key: "pbx_address", text: "Address of the event socket",
+			dflt: cmp.Or(p.Addr, "127.0.0.1:8021"), must: true,
 			check: hostPortCheck("8021")}); err != nil {
 			return err
 		}
@@ -113,7 +119,8 @@ func (r *initRun) askAccess(ctx context.Context) (err error) {
 
 // ownPassword asks for the password of ari.conf, or makes one whose hash the snippet then shows: the PBX needs no more.
 func (r *initRun) ownPassword(ctx context.Context) error {
-	typed, err := r.ask.ask(ctx, question{key: "pbx_password_file", text: "Its password (not shown; Enter makes a new one)", secret: true})
+	typed, err := r.ask.ask(ctx, question{key: "pbx_password_file",
+		text: "Its password (not shown; Enter makes a new one)", secret: true})
 	if err != nil {
 		return err
 	}
@@ -167,7 +174,8 @@ func (r *initRun) password(ctx context.Context, key, text string) (string, error
 	if r.ask.person() {
 		return r.ask.ask(ctx, question{key: key, text: text, must: true, secret: true})
 	}
-	path, err := r.ask.ask(ctx, question{key: key, text: strings.TrimSuffix(text, " (not shown)") + ", from the file", must: true})
+	path, err := r.ask.ask(ctx, question{key: key, text: strings.TrimSuffix(text, " (not shown)") + ", from the file",
+		must: true})
 	if err != nil {
 		return "", err
 	}
@@ -203,7 +211,8 @@ func (r *initRun) try(ctx context.Context) (again bool, err error) {
 			return false, err
 		}
 		r.ask.say("It does not work: %s\n  %s\n\nWhat it needs:\n\n%s", p.Message, p.Hint, r.s.snippet())
-		next, err := r.ask.ask(ctx, question{key: "retry", text: "1 retry   2 change the answers   3 go on without it", dflt: "retry", must: true, words: []string{"retry", "change", "go on"}})
+		next, err := r.ask.ask(ctx, question{key: "retry", text: "1 retry   2 change the answers   3 go on without it",
+			dflt: "retry", must: true, words: []string{"retry", "change", "go on"}})
 		switch {
 		case err != nil:
 			return false, err
@@ -268,7 +277,8 @@ func (r *initRun) table() {
 func (r *initRun) watch(ctx context.Context) error {
 	within := r.flags.watch
 	if r.ask.person() {
-		ok, err := r.ask.yes(ctx, "watch", "\nWatch for a call from your mobile now, to see its context and number", len(r.found.Lines) == 0)
+		ok, err := r.ask.yes(ctx, "watch", "\nWatch for a call from your mobile now, to see its context and number",
+			len(r.found.Lines) == 0)
 		if err != nil || !ok {
 			return err
 		}
@@ -300,7 +310,8 @@ func (r *initRun) watch(ctx context.Context) error {
 			if outside {
 				word = "from outside"
 			}
-			r.ask.say("  %s  context %s  dialled %s  from %s  (%s)", time.Now().Format("15:04:05"), discover.Clean(c.Context), cmp.Or(discover.Clean(c.Dialled), "-"),
+			r.ask.say("  %s  context %s  dialled %s  from %s  (%s)", time.Now().Format("15:04:05"),
+				discover.Clean(c.Context), cmp.Or(discover.Clean(c.Dialled), "-"),
 				cmp.Or(textback.Short(discover.Clean(c.Caller)), "-"), word)
 		case _, more := <-r.lines():
 			stop()
@@ -334,7 +345,8 @@ func (r *initRun) lines() <-chan string {
 // askRecords reads a file of call records, if there is one, for more contexts and numbers, and then settles the contexts.
 func (r *initRun) askRecords(ctx context.Context) error {
 	guess := ""
-	for _, p := range map[bool][]string{true: {"/var/log/asterisk/cdr-csv/Master.csv"}, false: {"/var/log/freeswitch/cdr-csv/Master.csv"}}[r.s.pbx.Kind == configs.Asterisk] {
+	for _, p := range map[bool][]string{true: {"/var/log/asterisk/cdr-csv/Master.csv"},
+		false: {"/var/log/freeswitch/cdr-csv/Master.csv"}}[r.s.pbx.Kind == configs.Asterisk] {
 		if f, err := os.Open(p); err == nil {
 			f.Close()
 			guess = p
@@ -351,7 +363,8 @@ func (r *initRun) askRecords(ctx context.Context) error {
 			return err
 		}
 	}
-	answer, err := r.ask.ask(ctx, question{key: "inbound", text: "Contexts in which calls from outside arrive", dflt: strings.Join(r.found.Inbound(r.s.kind), ", "), must: true,
+	answer, err := r.ask.ask(ctx, question{key: "inbound", text: "Contexts in which calls from outside arrive",
+		dflt: strings.Join(r.found.Inbound(r.s.kind), ", "), must: true,
 		check: func(s string) (string, error) {
 			if strings.ContainsAny(s, "[]\\\"'") {
 				return "", errors.New("write names with commas between, * for any letters")
@@ -397,7 +410,8 @@ func (r *initRun) survey(ctx context.Context, path string) error {
 		return err
 	}
 	defer f.Close()
-	arrivals, result, kind, err := records.Survey(ctx, records.Source{Records: configs.Records{Timezone: time.Local}}, f, time.Now().Add(-31*24*time.Hour))
+	arrivals, result, kind, err := records.Survey(ctx, records.Source{Records: configs.Records{Timezone: time.Local}},
+		f, time.Now().Add(-31*24*time.Hour))
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,8 @@ func (s *setup) ariUser() string {
 	if s.pbxHash != "" {
 		hash = s.pbxHash
 	}
-	return fmt.Sprintf("[%s]\ntype = user\nread_only = yes\npassword_format = crypt\npassword = %s\n", s.pbx.Username, hash)
+	return fmt.Sprintf("[%s]\ntype = user\nread_only = yes\npassword_format = crypt\npassword = %s\n", s.pbx.Username,
+		hash)
 }
 
 // where are the address and port of ARI, for http.conf.
@@ -60,7 +61,8 @@ func (s *setup) httpConf() string {
 
 func (s *setup) asteriskSnippet() string {
 	return titled("/etc/asterisk/http.conf", s.httpConf()) +
-		titled("/etc/asterisk/ari.conf", "[general]\nenabled = yes\nwebsocket_write_timeout = 1000\nchannelvars = CALLERID(pres),STIR_SHAKEN(0,verify_result)   ; optional\n\n"+s.ariUser()) +
+		titled("/etc/asterisk/ari.conf",
+			"[general]\nenabled = yes\nwebsocket_write_timeout = 1000\nchannelvars = CALLERID(pres),STIR_SHAKEN(0,verify_result)   ; optional\n\n"+s.ariUser()) +
 		"then: asterisk -rx 'core reload'\n"
 }
 
@@ -75,8 +77,10 @@ func (s *setup) freePBXSnippet() string {
 		"  Settings > Asterisk REST Interface Users > Add User: %s, password type Crypt, Read Only = Yes (or the file below)\n"+
 		"  Submit, then Apply Config\n\n", host, port, s.pbx.Username)
 	b.WriteString("What it does not offer goes into files that it includes and never writes:\n\n")
-	b.WriteString(titled("/etc/asterisk/ari_general_custom.conf (optional)", "channelvars = CALLERID(pres),STIR_SHAKEN(0,verify_result)\n"))
-	b.WriteString(titled("/etc/asterisk/ari_additional_custom.conf (instead of the user in the web interface)", s.ariUser()))
+	b.WriteString(titled("/etc/asterisk/ari_general_custom.conf (optional)",
+		"channelvars = CALLERID(pres),STIR_SHAKEN(0,verify_result)\n"))
+	b.WriteString(titled("/etc/asterisk/ari_additional_custom.conf (instead of the user in the web interface)",
+		s.ariUser()))
 	b.WriteString("then: fwconsole reload\n")
 	return b.String()
 }

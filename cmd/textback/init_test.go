@@ -28,7 +28,8 @@ const (
 	initSMPPPassword = "smpp-sec"
 )
 
-// initStand is what init looks at: an Asterisk with a trunk and a phone, a FreeSWITCH with two numbers, and a message centre.
+// initStand is what init looks at: an Asterisk with a trunk and a phone, a FreeSWITCH with two numbers, and a message
+// centre.
 type initStand struct {
 	*stand
 	config string
@@ -37,13 +38,14 @@ type initStand struct {
 func newInitStand(t *testing.T) *initStand {
 	t.Helper()
 	s := &initStand{stand: &stand{t: t, dir: shortDir(t)}}
-	s.asterisk = aritest.New(aritest.Options{Username: "textback", Password: initPBXPassword, ReadOnly: true, NoInfo: true, WriteTimeout: 5 * time.Second, Resources: map[string]string{
-		"/asterisk/info": `{"system":{"version":"22.10.1"},"status":{"startup_time":"2026-11-24T02:40:00.000+0000"}}`,
-		"/endpoints":     `[{"technology":"PJSIP","resource":"carrier"},{"technology":"PJSIP","resource":"100"},{"technology":"PJSIP","resource":"x\u001b[31m"}]`,
-		"/asterisk/config/dynamic/res_pjsip/endpoint/carrier":   `[{"attribute":"context","value":"from-trunk"}]`,
-		"/asterisk/config/dynamic/res_pjsip/endpoint/100":       `[{"attribute":"context","value":"from-internal"},{"attribute":"auth","value":"100"}]`,
-		"/asterisk/config/dynamic/res_pjsip/endpoint/x\x1b[31m": `[{"attribute":"context","value":"bad\u001b[2J\u202e"}]`,
-	}})
+	s.asterisk = aritest.New(aritest.Options{Username: "textback", Password: initPBXPassword, ReadOnly: true,
+		NoInfo: true, WriteTimeout: 5 * time.Second, Resources: map[string]string{
+			"/asterisk/info": `{"system":{"version":"22.10.1"},"status":{"startup_time":"2026-11-24T02:40:00.000+0000"}}`,
+			"/endpoints":     `[{"technology":"PJSIP","resource":"carrier"},{"technology":"PJSIP","resource":"100"},{"technology":"PJSIP","resource":"x\u001b[31m"}]`,
+			"/asterisk/config/dynamic/res_pjsip/endpoint/carrier":   `[{"attribute":"context","value":"from-trunk"}]`,
+			"/asterisk/config/dynamic/res_pjsip/endpoint/100":       `[{"attribute":"context","value":"from-internal"},{"attribute":"auth","value":"100"}]`,
+			"/asterisk/config/dynamic/res_pjsip/endpoint/x\x1b[31m": `[{"attribute":"context","value":"bad\u001b[2J\u202e"}]`,
+		}})
 	s.freesw = esltest.New(esltest.Options{Password: initPBXPassword, API: map[string]string{
 		"sofia xmlstatus":                         `<profiles><profile><name>external</name><type>profile</type></profile></profiles>`,
 		"sofia xmlstatus profile external":        `<profile><profile-info><context>public</context></profile-info></profile>`,
@@ -77,10 +79,12 @@ func (s *initStand) answers(change map[string]string) string {
 		s.t.Fatal(err)
 	}
 	all := map[string]string{
-		"pbx_kind": "asterisk", "pbx_address": "http://" + s.ari + "/ari", "pbx_password_file": s.write("pbx", initPBXPassword+"\n", 0o600),
+		"pbx_kind": "asterisk", "pbx_address": "http://" + s.ari + "/ari", "pbx_password_file": s.write("pbx",
+			initPBXPassword+"\n", 0o600),
 		"business": `Acme "Best" Plumbing`, "country": "us", "timezone": "America/New_York", "hours": "Mon-Fri 08:00-17:30, Sat 09:00-12:00",
 		"lines": "(202) 555-0100, +12025550101", "mobile": "+12025550177", "staff": "+12025550178",
-		"smpp_host": "127.0.0.1", "smpp_port": port, "smpp_system_id": "acme", "smpp_password_file": s.write("smpp", initSMPPPassword+"\n", 0o600),
+		"smpp_host": "127.0.0.1", "smpp_port": port, "smpp_system_id": "acme", "smpp_password_file": s.write("smpp",
+			initSMPPPassword+"\n", 0o600),
 		"state": filepath.Join(s.dir, "state.db"), "control": filepath.Join(s.dir, "control.sock"),
 	}
 	for k, v := range change {
@@ -110,20 +114,24 @@ func TestInitWritesAConfigurationThatTheDaemonRunsWith(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"Connected: Asterisk 22.10.1", "account reads only, which is enough", "from-trunk", "Bound as acme", "/etc/asterisk/ari.conf", "[textback]", "bindport", "shadow mode"} {
+	for _, want := range []string{"Connected: Asterisk 22.10.1", "account reads only, which is enough", "from-trunk",
+		"Bound as acme", "/etc/asterisk/ari.conf", "[textback]", "bindport", "shadow mode"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not told:\n%s", want, out)
 		}
 	}
-	if strings.Contains(out, initPBXPassword) || strings.Contains(out, initSMPPPassword) || strings.ContainsAny(out, "\x1b\u202e") {
+	if strings.Contains(out, initPBXPassword) || strings.Contains(out, initSMPPPassword) || strings.ContainsAny(out,
+		"\x1b\u202e") {
 		t.Errorf("a secret, or what moves a cursor, is shown:\n%q", out)
 	}
 	cfg, err := configs.Load(s.config)
 	if err != nil {
 		t.Fatal(strings.Join(configs.Lines(err), "\n"))
 	}
-	if len(cfg.Set.Lines) != 2 || cfg.Set.Lines[0].Number != "+12025550100" || !cfg.Set.Lines[0].Policy.Shadow || cfg.PBXs[0].Password.Reveal() != initPBXPassword ||
-		cfg.Set.Businesses["main"].Name != `Acme "Best" Plumbing` || !strings.Contains(strings.Join(cfg.PBXs[0].Inbound, " "), "from-trunk") {
+	if len(cfg.Set.Lines) != 2 || cfg.Set.Lines[0].Number != "+12025550100" || !cfg.Set.Lines[0].Policy.Shadow ||
+		cfg.PBXs[0].Password.Reveal() != initPBXPassword ||
+		cfg.Set.Businesses["main"].Name != `Acme "Best" Plumbing` || !strings.Contains(strings.Join(cfg.PBXs[0].Inbound,
+		" "), "from-trunk") {
 		t.Errorf("%+v", cfg.PBXs[0])
 	}
 	for _, f := range []string{"textback.toml", "textback.secrets/ari.password", "textback.secrets/smpp.password"} {
@@ -132,7 +140,8 @@ func TestInitWritesAConfigurationThatTheDaemonRunsWith(t *testing.T) {
 			t.Errorf("%s: %v, %v", f, info, err)
 		}
 	}
-	if text, err := os.ReadFile(s.config); err != nil || strings.Contains(string(text), initPBXPassword) || strings.Contains(string(text), initSMPPPassword) {
+	if text, err := os.ReadFile(s.config); err != nil || strings.Contains(string(text), initPBXPassword) ||
+		strings.Contains(string(text), initSMPPPassword) {
 		t.Errorf("the configuration holds a secret, or is not there: %v", err)
 	}
 	if out, err := s.run(nil, "check", s.config); err != nil || !strings.Contains(out, "ok: 1 pbx") {
@@ -147,16 +156,19 @@ func TestInitWritesAConfigurationThatTheDaemonRunsWith(t *testing.T) {
 
 	// A second time it replaces nothing, and asks for nothing before it says so.
 	out, err = s.run(nil, "init", "--config", s.config, "--answers", s.answers(map[string]string{"business": "Other"}))
-	if err == nil || !strings.Contains(out, "exists already") || !strings.Contains(out, "--force") || strings.Contains(out, "Trying") {
+	if err == nil || !strings.Contains(out, "exists already") || !strings.Contains(out, "--force") ||
+		strings.Contains(out, "Trying") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if out, err = s.run(nil, "init", "--force", "--config", s.config, "--answers", s.answers(map[string]string{"business": "Other"})); err != nil {
+	if out, err = s.run(nil, "init", "--force", "--config", s.config, "--answers",
+		s.answers(map[string]string{"business": "Other"})); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if text, _ := os.ReadFile(s.config); !strings.Contains(string(text), `"Other"`) {
 		t.Errorf("--force replaced nothing:\n%s", text)
 	}
-	if text, err := os.ReadFile(s.config + ".old"); err != nil || !strings.Contains(string(text), `"Acme \"Best\" Plumbing"`) {
+	if text, err := os.ReadFile(s.config + ".old"); err != nil || !strings.Contains(string(text),
+		`"Acme \"Best\" Plumbing"`) {
 		t.Errorf("the old one was not kept: %v\n%s", err, text)
 	}
 	if cfg, err := configs.Load(s.config); err != nil || cfg.Set.Businesses["main"].Name != "Other" {
@@ -172,10 +184,13 @@ func TestInitWritesAConfigurationThatTheDaemonRunsWith(t *testing.T) {
 }
 
 func TestInitFindsTheNumbersOfAFreeSWITCHInItsDialplan(t *testing.T) {
-	for kind, want := range map[string]string{"freeswitch": "event_socket.conf.xml", "fusionpbx": "/etc/fusionpbx/config.conf"} {
+	for kind, want := range map[string]string{"freeswitch": "event_socket.conf.xml",
+		"fusionpbx": "/etc/fusionpbx/config.conf"} {
 		s := newInitStand(t)
-		out, err := s.run(nil, "init", "--print", "--config", s.config, "--answers", s.answers(map[string]string{"pbx_kind": kind, "pbx_address": s.esl, "lines": ""}))
-		if err != nil || !strings.Contains(out, "Connected: FreeSWITCH 1.10.12") || !strings.Contains(out, `number   = "+12025550101"`) || !strings.Contains(out, want) {
+		out, err := s.run(nil, "init", "--print", "--config", s.config, "--answers",
+			s.answers(map[string]string{"pbx_kind": kind, "pbx_address": s.esl, "lines": ""}))
+		if err != nil || !strings.Contains(out, "Connected: FreeSWITCH 1.10.12") || !strings.Contains(out,
+			`number   = "+12025550101"`) || !strings.Contains(out, want) {
 			t.Errorf("%s: %v\n%s", kind, err, out)
 		}
 		if len(s.left()) > 0 {
@@ -360,7 +375,8 @@ func TestAtATerminalPasswordsAreNotEchoedAndMistakesAreAskedAgain(t *testing.T) 
 	if err := x.wait(); err != nil {
 		t.Fatalf("%v\n%s", err, x.shown())
 	}
-	if shown := x.shown(); strings.Contains(shown, initPBXPassword) || strings.Contains(shown, initSMPPPassword) || !strings.Contains(shown, "refuses the user") {
+	if shown := x.shown(); strings.Contains(shown, initPBXPassword) || strings.Contains(shown, initSMPPPassword) ||
+		!strings.Contains(shown, "refuses the user") {
 		t.Errorf("a password was shown, or the wrong one not told:\n%s", shown)
 	}
 	if out, err := s.run(nil, "check", s.config); err != nil {
@@ -395,9 +411,12 @@ func TestAnInterruptedInitLeavesNothing(t *testing.T) {
 func TestAPasswordThatInitMadeIsShownAsItsHashOnly(t *testing.T) {
 	s := newInitStand(t)
 	x := newTerminal(t, "init", "--config", s.config, "--no-connect")
-	for _, a := range [][2]string{{"Kind of PBX", "1"}, {"A name for it", ""}, {"URL of ARI", ""}, {"User of ari.conf", ""}, {"Its password", ""}, {"Enter when it is there", ""},
-		{"Call records file", ""}, {"Contexts in which", ""}, {"Name of the business", "Acme"}, {"Country", "US"}, {"Time zone", ""}, {"Opening hours", ""}, {"Lines:", "2025550100"},
-		{"call back", ""}, {"The text", ""}, {"Your mobile", ""}, {"who answers replies", ""}, {"SMPP host", "smsc.example.net"}, {"With TLS", "y"}, {"SMPP port", ""}, {"system_id", "acme"},
+	for _, a := range [][2]string{{"Kind of PBX", "1"}, {"A name for it", ""}, {"URL of ARI", ""}, {"User of ari.conf",
+		""}, {"Its password", ""}, {"Enter when it is there", ""},
+		{"Call records file", ""}, {"Contexts in which", ""}, {"Name of the business", "Acme"}, {"Country",
+			"US"}, {"Time zone", ""}, {"Opening hours", ""}, {"Lines:", "2025550100"},
+		{"call back", ""}, {"The text", ""}, {"Your mobile", ""}, {"who answers replies", ""}, {"SMPP host",
+			"smsc.example.net"}, {"With TLS", "y"}, {"SMPP port", ""}, {"system_id", "acme"},
 		{"Its password", initSMPPPassword}, {"Sender of the texts", ""}, {"Write them", ""}} {
 		x.answer(a[0], a[1]+"\n")
 	}
@@ -412,7 +431,8 @@ func TestAPasswordThatInitMadeIsShownAsItsHashOnly(t *testing.T) {
 	if cryptSHA512(made, strings.Split(hash[1], "$")[2]) != hash[1] {
 		t.Error("the hash is of another password")
 	}
-	if text := read(t, s.config); !strings.Contains(text, "tls           = true") || !strings.Contains(text, `smsc.example.net:3550`) {
+	if text := read(t, s.config); !strings.Contains(text, "tls           = true") || !strings.Contains(text,
+		`smsc.example.net:3550`) {
 		t.Error(text)
 	}
 }
@@ -420,11 +440,13 @@ func TestAPasswordThatInitMadeIsShownAsItsHashOnly(t *testing.T) {
 // TestHashesAreThoseOfCrypt: computed by `openssl passwd -6`.
 func TestHashesAreThoseOfCrypt(t *testing.T) {
 	for _, x := range []struct{ password, salt, want string }{
-		{"Hello world!", "saltstring", "svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"},
+		{"Hello world!", "saltstring",
+			"svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"},
 		{"x", "saltstring", "nk7Qohr7tOmwY2mX639VRP.Lyvj3uhcgpatqHuLC867qfSHKq1LDuKa/h7Es9Nv0aL08pbF.cnQlRqhaoKT/D."},
 		{"a-long-password-of-more-than-sixty-four-bytes-so-that-the-digest-is-repeated-0123456789", "saltstring",
 			"1AlicuW3S6Se6wtuNzU88OfAo6NTJUcufilQWM9B47mt6sJuBmZ8MRgmw.Bneejj2ijSgAGJpeTBKb4joGa5G/"},
-		{"pä", "0123456789abcdef", "9f.eqiQ36TTVkt6eISj4i7MptSmRnLS.wyUw.iwMrheMX1Oszyf9100Se/n9UPj1owPjlwu2f0zlsobx24hS0."},
+		{"pä", "0123456789abcdef",
+			"9f.eqiQ36TTVkt6eISj4i7MptSmRnLS.wyUw.iwMrheMX1Oszyf9100Se/n9UPj1owPjlwu2f0zlsobx24hS0."},
 	} {
 		if got := cryptSHA512(x.password, x.salt); got != "$6$"+x.salt+"$"+x.want {
 			t.Errorf("%q: %s", x.password, got)
@@ -438,7 +460,8 @@ func TestFilesAreWrittenWholeOrNotAtAll(t *testing.T) {
 	if err := os.WriteFile(b, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeAll([]newFile{{a, "one"}, {b, "two"}}, false); err == nil || !strings.Contains(err.Error(), "--force") {
+	if err := writeAll([]newFile{{a, "one"}, {b, "two"}}, false); err == nil || !strings.Contains(err.Error(),
+		"--force") {
 		t.Errorf("%v", err)
 	}
 	if text, err := os.ReadFile(b); err != nil || string(text) != "mine" {
@@ -470,7 +493,8 @@ func FuzzTOMLString(f *testing.F) {
 
 func unmarshalTOML(text string, into any) error { return toml.Unmarshal([]byte(text), into) }
 
-// TestTheRecordsTellNumbersAndWhatWouldHaveBeenTexted: two calls of yesterday from outside, one answered, and one call between phones.
+// TestTheRecordsTellNumbersAndWhatWouldHaveBeenTexted: two calls of yesterday from outside, one answered, and one call
+// between phones.
 func TestTheRecordsTellNumbersAndWhatWouldHaveBeenTexted(t *testing.T) {
 	s := newInitStand(t)
 	row := func(caller, dialled, where, channel, peer, answer, billsec, disposition, id string) string {
@@ -481,14 +505,19 @@ func TestTheRecordsTellNumbersAndWhatWouldHaveBeenTexted(t *testing.T) {
 		return fmt.Sprintf(`"","%s","%s","%s","""X"" <%s>","%s","%s","Dial","PJSIP/100,20","%s 15:00:00","%s","%s 15:00:20",20,%s,"%s","DOCUMENTATION","%s"`+"\n",
 			caller, dialled, where, caller, channel, peer, day, answer, day, billsec, disposition, id)
 	}
-	records := s.write("Master.csv", row("+12025550144", "+12025550100", "from-trunk", "PJSIP/carrier-00000000", "PJSIP/100-00000001", "", "0", "NO ANSWER", "1.1")+
-		row("+12025550145", "+12025550101", "from-trunk", "PJSIP/carrier-00000002", "PJSIP/100-00000003", "15:00:05", "15", "ANSWERED", "2.1")+
-		row("101", "100", "from-internal", "PJSIP/101-00000004", "PJSIP/100-00000005", "", "0", "NO ANSWER", "3.1"), 0o600)
-	out, err := s.run(nil, "init", "--config", s.config, "--answers", s.answers(map[string]string{"records": records, "lines": ""}))
+	records := s.write("Master.csv", row("+12025550144", "+12025550100", "from-trunk", "PJSIP/carrier-00000000",
+		"PJSIP/100-00000001", "", "0", "NO ANSWER", "1.1")+
+		row("+12025550145", "+12025550101", "from-trunk", "PJSIP/carrier-00000002", "PJSIP/100-00000003", "15:00:05",
+			"15", "ANSWERED", "2.1")+
+		row("101", "100", "from-internal", "PJSIP/101-00000004", "PJSIP/100-00000005", "", "0", "NO ANSWER",
+			"3.1"), 0o600)
+	out, err := s.run(nil, "init", "--config", s.config, "--answers", s.answers(map[string]string{"records": records,
+		"lines": ""}))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"Numbers that were found: +12025550100, +12025550101", "2 calls from outside on hq: 1 answered, 1 missed", "1 would have been texted"} {
+	for _, want := range []string{"Numbers that were found: +12025550100, +12025550101",
+		"2 calls from outside on hq: 1 answered, 1 missed", "1 would have been texted"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not told:\n%s", want, out)
 		}

@@ -62,7 +62,8 @@ func tomlList(list []string) string {
 func (s *setup) toml() string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	p("# textback's configuration, written by `textback init` for %s. Every key: docs/configuration.md.", kindWord(s.kind))
+	p("# textback's configuration, written by `textback init` for %s. Every key: docs/configuration.md.",
+		kindWord(s.kind))
 	p("# After a change: textback check, then systemctl reload textback. `textback doctor` tries every link.")
 	p("")
 	if s.state != "" {
@@ -94,7 +95,8 @@ func (s *setup) toml() string {
 	} else {
 		p("# hours = [\"Mon-Fri 08:00-17:30\"]    # without it always open")
 	}
-	p("help     = %s    # the answer to HELP", tomlString(fmt.Sprintf("%s: call %s. Reply STOP to opt out.", s.business, s.callback)))
+	p("help     = %s    # the answer to HELP", tomlString(fmt.Sprintf("%s: call %s. Reply STOP to opt out.", s.business,
+		s.callback)))
 	p("")
 	p("# The numbers that callers dial.")
 	for _, l := range s.lines {
@@ -158,6 +160,7 @@ func (s *setup) tomlPBX(p func(string, ...any)) {
 }
 
 func kindWord(kind string) string {
-	return map[string]string{discover.FreePBX: "a FreePBX", discover.Asterisk: "a plain Asterisk", discover.FusionPBX: "a FusionPBX",
+	return map[string]string{discover.FreePBX: "a FreePBX", discover.Asterisk: "a plain Asterisk",
+		discover.FusionPBX:  "a FusionPBX",
 		discover.FreeSWITCH: "a plain FreeSWITCH"}[kind]
 }

@@ -13,7 +13,8 @@ import (
 )
 
 func testVerb() *verb {
-	return &verb{name: "test", args: "--to NUMBER [--line LINE]", short: "send one text through the running daemon and wait for its receipt",
+	return &verb{name: "test", args: "--to NUMBER [--line LINE]",
+		short: "send one text through the running daemon and wait for its receipt",
 		long: "The text goes the way of every other: the daemon's outbox, opt-out check, limits and budget, the message centre's receipt.\n" +
 			"It is sent in shadow mode, too, counts as no missed call in any report, and does not touch its receiver's window.", run: runTest}
 }
@@ -37,7 +38,8 @@ func runTest(ctx context.Context, e *env, v *verb, args []string) int {
 	var queued daemon.Test
 	if err := t.call(ctx, "test", daemon.TestArgs{To: *to, Line: *line}, &queued); err != nil {
 		if errors.Is(err, control.ErrNotRunning) {
-			return fail(e, exitFailed, err, "start it with `systemctl start textback`, or `textback run --config "+*t.config+"`; shadow = true may stay")
+			return fail(e, exitFailed, err,
+				"start it with `systemctl start textback`, or `textback run --config "+*t.config+"`; shadow = true may stay")
 		}
 		return report(e, err)
 	}
@@ -45,7 +47,8 @@ func runTest(ctx context.Context, e *env, v *verb, args []string) int {
 	if queued.Shadow {
 		f.say(queued.Text.Created, "%s is in shadow mode: a test is sent all the same", plain(queued.Line))
 	}
-	f.say(queued.Text.Created, "queued: text %d from %s to %s: %q", queued.Text.ID, plain(queued.Text.From), plain(queued.Text.To), queued.Text.Body)
+	f.say(queued.Text.Created, "queued: text %d from %s to %s: %q", queued.Text.ID, plain(queued.Text.From),
+		plain(queued.Text.To), queued.Text.Body)
 	if queued.Link == "" {
 		f.say(queued.Text.Created, "no message centre is bound: it waits (`textback status`, `textback doctor`)")
 	}
@@ -65,10 +68,12 @@ func runTest(ctx context.Context, e *env, v *verb, args []string) int {
 	case settled(last.State):
 		return fail(e, exitFailed, fmt.Errorf("text %d is %s", last.ID, last.State), testHint(&last))
 	case last.State == textback.Accepted:
-		return fail(e, exitFailed, fmt.Errorf("no receipt within %s: the message centre has the text, but not told what became of it", *within),
+		return fail(e, exitFailed,
+			fmt.Errorf("no receipt within %s: the message centre has the text, but not told what became of it", *within),
 			"did it arrive? Then ask the carrier for delivery receipts; a phone that is off has none yet. Later: textback explain "+last.To)
 	default:
-		return fail(e, exitFailed, fmt.Errorf("not sent within %s: text %d is %s", *within, last.ID, last.State), testHint(&last))
+		return fail(e, exitFailed, fmt.Errorf("not sent within %s: text %d is %s", *within, last.ID, last.State),
+			testHint(&last))
 	}
 }
 

@@ -13,25 +13,29 @@ import (
 func testStand(t *testing.T, policy string) (s *stand, daemon *process, config string) {
 	t.Helper()
 	s = newStand(t, passwords{ari: "pw-ari", esl: "pw-esl", smpp: "pw-smpp"}, nil)
-	config = s.write("textback.toml", s.toml(keys{top: "[syslog]\nto = \"stderr\"\n[metrics]\nlisten = \"\"", asterisk: `password = "pw-ari"`, freeswitch: `password = "pw-esl"`,
+	config = s.write("textback.toml", s.toml(keys{top: "[syslog]\nto = \"stderr\"\n[metrics]\nlisten = \"\"",
+		asterisk: `password = "pw-ari"`, freeswitch: `password = "pw-esl"`,
 		smpp: `password = "pw-smpp"`, policy: policy}), 0o600)
 	daemon = s.start(nil, "textback", "run", "--config", config)
 	await(t, "the links", func() bool { return strings.Contains(daemon.output(), "smpp-up") })
 	return s, daemon, config
 }
 
-// TestATestGoesThroughTheDaemonAndTellsEachState: the text is on the message centre's wire, and the command tells what became of it.
+// TestATestGoesThroughTheDaemonAndTellsEachState: the text is on the message centre's wire, and the command tells what
+// became of it.
 func TestATestGoesThroughTheDaemonAndTellsEachState(t *testing.T) {
 	s, daemon, config := testStand(t, "shadow = true")
 	test := func(args ...string) (string, error) {
 		return s.run(nil, append([]string{"test", "--config", config}, args...)...)
 	}
 	out, err := test("--to", "+1 202 555 0123", "--line", "5550102")
-	if err != nil || !strings.Contains(out, "shadow mode") || !strings.Contains(out, "accepted by carrier, id ") || !strings.Contains(out, "delivered, ") {
+	if err != nil || !strings.Contains(out, "shadow mode") || !strings.Contains(out, "accepted by carrier, id ") ||
+		!strings.Contains(out, "delivered, ") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	texts := s.smsc.Texts()
-	if len(texts) != 1 || texts[0].To != "+12025550123" && texts[0].To != "12025550123" || !strings.Contains(texts[0].Body, "Acme Plumbing: this is a test") ||
+	if len(texts) != 1 || texts[0].To != "+12025550123" && texts[0].To != "12025550123" ||
+		!strings.Contains(texts[0].Body, "Acme Plumbing: this is a test") ||
 		!strings.Contains(texts[0].Body, "STOP") {
 		t.Fatalf("on the wire: %+v", texts)
 	}
@@ -60,13 +64,15 @@ func TestATestGoesThroughTheDaemonAndTellsEachState(t *testing.T) {
 	refused("ESME_RINVSRCADR", "--to", "+12025550127")
 	s.smsc.SetFaults(smpptest.Faults{})
 
-	if out, err := test("--to", "+12025550128", "--json"); err != nil || !strings.Contains(out, `"Kind": "test"`) || !strings.Contains(out, `"State": "delivered"`) {
+	if out, err := test("--to", "+12025550128", "--json"); err != nil || !strings.Contains(out, `"Kind": "test"`) ||
+		!strings.Contains(out, `"State": "delivered"`) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if out, err := s.run(nil, "report", "--config", config, "--csv"); err == nil && strings.Contains(out, "0123") {
 		t.Errorf("a report counts the test:\n%s", out)
 	}
-	if out, err := s.run(nil, "status", "--config", config); err != nil || !strings.Contains(out, "missed calls 0, verdicts 0") {
+	if out, err := s.run(nil, "status", "--config", config); err != nil || !strings.Contains(out,
+		"missed calls 0, verdicts 0") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	daemon.stop(syscall.SIGTERM)

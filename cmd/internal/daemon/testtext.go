@@ -47,7 +47,8 @@ func (d *Daemon) text(ctx context.Context, a TextArgs) (*textback.Text, error) {
 	return &t, err
 }
 
-// testText queues a text that tries the way: the outbox, the opt-out check, the limits and the budget are those of every other.
+// testText queues a text that tries the way: the outbox, the opt-out check, the limits and the budget are those of every
+// other.
 func (d *Daemon) testText(ctx context.Context, a TestArgs) (*Test, error) {
 	r := d.conf.Load()
 	cfg, now := r.cfg, d.now()
@@ -57,22 +58,27 @@ func (d *Daemon) testText(ctx context.Context, a TestArgs) (*Test, error) {
 	}
 	n, err := textback.ParseNumber(a.To, line.Business.Region, nil, line.Policy.ValidateNumbers)
 	if err != nil {
-		return nil, &control.Error{Code: "number", Message: fmt.Sprintf("%q is not a telephone number", a.To), Hint: "write it as +12025550123"}
+		return nil, &control.Error{Code: "number", Message: fmt.Sprintf("%q is not a telephone number", a.To),
+			Hint: "write it as +12025550123"}
 	}
 	if own := cfg.Set.OwnLine(n.E164); own != nil {
-		return nil, &control.Error{Code: "own-number", Message: fmt.Sprintf("%s is a line of ours (%s): it would text itself", n.E164, cmp.Or(own.Name, own.Number)),
-			Hint: "give the number of your mobile"}
+		return nil, &control.Error{Code: "own-number",
+			Message: fmt.Sprintf("%s is a line of ours (%s): it would text itself", n.E164, cmp.Or(own.Name, own.Number)),
+			Hint:    "give the number of your mobile"}
 	}
 	if !n.Kind.Textable() {
-		return nil, &control.Error{Code: "not-textable", Message: fmt.Sprintf("%s cannot be texted: its kind is %s", n.E164, n.Kind), Hint: "give the number of a mobile"}
+		return nil, &control.Error{Code: "not-textable", Message: fmt.Sprintf("%s cannot be texted: its kind is %s",
+			n.E164, n.Kind), Hint: "give the number of a mobile"}
 	}
 	if !d.staff.allow("test", testsPerHour, now) {
-		return nil, &control.Error{Code: "rate", Message: fmt.Sprintf("%d tests were sent within an hour", testsPerHour), Hint: "wait, or call the line yourself"}
+		return nil, &control.Error{Code: "rate", Message: fmt.Sprintf("%d tests were sent within an hour",
+			testsPerHour), Hint: "wait, or call the line yourself"}
 	}
 	keys := d.keys(cfg, rules.Facts{Line: line})
 	keys.Caller, keys.Block, keys.Shadow = n.E164, textback.Block(n.E164), false
 	limits := func(h textback.History) error { return testLimits(line, h) }
-	t, err := d.store.QueueTest(ctx, textback.Text{Business: line.Business.Key, Line: line.Number, To: n.E164, From: line.From, SMPP: line.SMPP,
+	t, err := d.store.QueueTest(ctx, textback.Text{Business: line.Business.Key, Line: line.Number, To: n.E164,
+		From: line.From, SMPP: line.SMPP,
 		Body: testBody(line, now), Expires: now.Add(testWithin)}, keys, limits, now)
 	if errors.Is(err, store.ErrOptedOut) {
 		return nil, &control.Error{Code: "opted-out", Message: fmt.Sprintf("%s has opted out: nothing was sent", n.E164),
@@ -97,7 +103,8 @@ func testLine(cfg *configs.Config, typed string) (*rules.Line, error) {
 	if l := cfg.Set.FindLine([]string{typed}, homeRegion(cfg), nil); l != nil {
 		return l, nil
 	}
-	return nil, &control.Error{Code: "line", Message: fmt.Sprintf("%q is not a line", typed), Hint: "write a number of a [[line]] as it stands in the configuration"}
+	return nil, &control.Error{Code: "line", Message: fmt.Sprintf("%q is not a line", typed),
+		Hint: "write a number of a [[line]] as it stands in the configuration"}
 }
 
 // testLimits is what the guards "rate" and "budget" say of a test.
@@ -114,7 +121,8 @@ func testLimits(line *rules.Line, h textback.History) error {
 		{h.BusinessDay, p.PerDay, "budget", "of this business today; per_day"},
 	} {
 		if l.most > 0 && l.is >= l.most {
-			return &control.Error{Code: l.code, Message: fmt.Sprintf("%d texts %s is %d: nothing was sent", l.is, l.what, l.most),
+			return &control.Error{Code: l.code, Message: fmt.Sprintf("%d texts %s is %d: nothing was sent", l.is,
+				l.what, l.most),
 				Hint: "wait until the hour or day is over, or raise the figure in [policy]"}
 		}
 	}
@@ -127,5 +135,6 @@ func testBody(line *rules.Line, now time.Time) string {
 	if zone == nil {
 		zone = time.UTC
 	}
-	return fmt.Sprintf("%s: this is a test of our text-back, sent at %s. Reply STOP to opt out", line.Business.Name, now.In(zone).Format("15:04"))
+	return fmt.Sprintf("%s: this is a test of our text-back, sent at %s. Reply STOP to opt out", line.Business.Name,
+		now.In(zone).Format("15:04"))
 }

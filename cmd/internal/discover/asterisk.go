@@ -24,13 +24,16 @@ import (
 // mostEndpoints bounds how many endpoints are asked for their context: one request each.
 const mostEndpoints = 400
 
-// options are those of a link beside the daemon's: with an application of its own, since two of one name throw each other out.
+// options are those of a link beside the daemon's: with an application of its own, since two of one name throw each other
+// out.
 func asteriskOptions(pbx *configs.PBX) (ari.Options, *Problem) {
-	o := ari.Options{URL: pbx.URL, Username: pbx.Username, Password: pbx.Password.Reveal(), App: "textback-look-" + strconv.Itoa(os.Getpid())}
+	o := ari.Options{URL: pbx.URL, Username: pbx.Username, Password: pbx.Password.Reveal(), App: "textback-look-" +
+		strconv.Itoa(os.Getpid())}
 	if pbx.TLS {
 		t, err := daemon.ClientTLS(pbx.TLSCA, pbx.TLSServerName, hostPort(pbx.URL))
 		if err != nil {
-			return o, &Problem{What: "tls", Message: words(err), Hint: "tls_ca must name a PEM file with the authority's certificate", err: err}
+			return o, &Problem{What: "tls", Message: words(err),
+				Hint: "tls_ca must name a PEM file with the authority's certificate", err: err}
 		}
 		o.TLS = t
 	}
@@ -102,7 +105,8 @@ func ariProblem(kind string, pbx *configs.PBX, err error) *Problem {
 		return p
 	}
 	if !errors.As(err, &re) {
-		p.What, p.Message = "connect", fmt.Sprintf("%s was reached, but does not answer as HTTP: %s", hostPort(pbx.URL), words(err))
+		p.What, p.Message = "connect", fmt.Sprintf("%s was reached, but does not answer as HTTP: %s", hostPort(pbx.URL),
+			words(err))
 		p.Hint = "is this the port of Asterisk's HTTP server (bindport in http.conf, 8088 unless changed)? The manager's 5038 and SIP's 5060 are others"
 		return p
 	}
@@ -117,7 +121,8 @@ func ariProblem(kind string, pbx *configs.PBX, err error) *Problem {
 		p.What, p.Message = "permission", fmt.Sprintf("ARI does not let the user %q read (HTTP 403)", user)
 		p.Hint = "an ACL of the HTTP server or of a proxy before it is in the way"
 	case http.StatusNotFound:
-		p.What, p.Message = "off", fmt.Sprintf("an HTTP server answers on %s, but no ARI under %s (HTTP 404)", hostPort(pbx.URL), Clean(pbx.URL))
+		p.What, p.Message = "off", fmt.Sprintf("an HTTP server answers on %s, but no ARI under %s (HTTP 404)",
+			hostPort(pbx.URL), Clean(pbx.URL))
 		p.Hint = "ari.conf: enabled = yes in [general]; `asterisk -rx 'module show like res_ari'` must list res_ari_events.so as Running; the URL ends in /ari, after the prefix of http.conf if there is one"
 		if kind == FreePBX {
 			p.Hint = `FreePBX: Settings > Advanced Settings > "Enable the Asterisk REST Interface" = Yes, then Apply Config; the URL ends in /ari`
@@ -125,7 +130,8 @@ func ariProblem(kind string, pbx *configs.PBX, err error) *Problem {
 	case http.StatusServiceUnavailable:
 		p.What, p.Message, p.Hint = "off", "Asterisk is starting (HTTP 503)", "try again in a few seconds"
 	default:
-		p.What, p.Message = "protocol", fmt.Sprintf("what answers on %s is not ARI: HTTP %d", hostPort(pbx.URL), re.Status)
+		p.What, p.Message = "protocol", fmt.Sprintf("what answers on %s is not ARI: HTTP %d", hostPort(pbx.URL),
+			re.Status)
 		p.Hint = "is this the port of Asterisk's HTTP server? FreePBX's web interface (80, 443) is another"
 	}
 	return p
@@ -142,7 +148,8 @@ func (f *Found) info(answer []byte, pbx *configs.PBX) *Problem {
 		} `json:"status"`
 	}
 	if err := json.Unmarshal(answer, &info); err != nil {
-		return &Problem{What: "protocol", Message: fmt.Sprintf("what answers on %s is not ARI: it sent no JSON", hostPort(pbx.URL)),
+		return &Problem{What: "protocol", Message: fmt.Sprintf("what answers on %s is not ARI: it sent no JSON",
+			hostPort(pbx.URL)),
 			Hint: "is this the port of Asterisk's HTTP server, and does the URL end in /ari?", err: err}
 	}
 	// Packagers add their own: "22.10.1~dfsg+~cs6.17".
@@ -173,7 +180,8 @@ func (f *Found) link(ctx context.Context, kind string, pbx *configs.PBX, o ari.O
 		case ari.StatusConnected, ari.StatusRestarted, ari.StatusUndecodable, ari.StatusUnknownType, ari.StatusLookup, ari.StatusOverflow:
 		default:
 			if problem == nil && ctx.Err() == nil {
-				problem = &Problem{What: "events", Message: "the event stream does not come up: " + words(s.Err), err: s.Err,
+				problem = &Problem{What: "events", Message: "the event stream does not come up: " + words(s.Err),
+					err:  s.Err,
 					Hint: "`asterisk -rx 'module show like res_ari_events'` and `... like res_http_websocket` must be Running; a proxy must let websockets through"}
 				stop()
 			}
@@ -201,14 +209,16 @@ func (f *Found) link(ctx context.Context, kind string, pbx *configs.PBX, o ari.O
 	case problem != nil:
 		return problem
 	default:
-		return &Problem{What: "events", Message: "the event stream did not come up in time", Hint: "is Asterisk overloaded, or a proxy in between that holds websockets back?"}
+		return &Problem{What: "events", Message: "the event stream did not come up in time",
+			Hint: "is Asterisk overloaded, or a proxy in between that holds websockets back?"}
 	}
 }
 
 // arrived tells whether a channel is one that called the PBX, and from where.
 func arrived(c *v6.ChannelData) (Call, bool) {
 	tech, rest, ok := strings.Cut(c.Name, "/")
-	if !ok || c.Dialplan == nil || slices.Contains([]string{"Local", "Recorder", "Snoop", "Announcer", "UnicastRTP", "Surrogate", "Parker", "ConfBridgeRecorder",
+	if !ok || c.Dialplan == nil || slices.Contains([]string{"Local", "Recorder", "Snoop", "Announcer", "UnicastRTP",
+		"Surrogate", "Parker", "ConfBridgeRecorder",
 		"CBRec", "CBAnn", "AsyncGoto", "Message", "Bridge", "MulticastRTP", "AudioSocket", "WebSocket"}, tech) {
 		return Call{}, false
 	}
@@ -222,7 +232,8 @@ func arrived(c *v6.ChannelData) (Call, bool) {
 	return call, call.Context != ""
 }
 
-// endpoints asks for the context of each PJSIP endpoint, and tells trunks from phones: a phone logs in (auth), textback's side logs in
+// endpoints asks for the context of each PJSIP endpoint, and tells trunks from phones: a phone logs in (auth), textback's
+// side logs in
 // at a trunk (outbound_auth).
 func (f *Found) endpoints(ctx context.Context, kind string, o ari.Options) {
 	answer, err := ari.Get(ctx, o, "/endpoints", nil)
@@ -231,7 +242,8 @@ func (f *Found) endpoints(ctx context.Context, kind string, o ari.Options) {
 		Resource   string `json:"resource"`
 	}
 	if err != nil || json.Unmarshal(answer, &list) != nil {
-		f.Notes = append(f.Notes, "the endpoints are not told: in which context each arrives is to be seen from a call only")
+		f.Notes = append(f.Notes,
+			"the endpoints are not told: in which context each arrives is to be seen from a call only")
 		return
 	}
 	others := 0
@@ -246,7 +258,8 @@ func (f *Found) endpoints(ctx context.Context, kind string, o ari.Options) {
 		}
 		fields, err := endpointFields(ctx, o, e.Resource)
 		if err != nil {
-			f.Notes = append(f.Notes, fmt.Sprintf("the context of PJSIP/%s is not told: %s", Clean(e.Resource), words(err)))
+			f.Notes = append(f.Notes, fmt.Sprintf("the context of PJSIP/%s is not told: %s", Clean(e.Resource),
+				words(err)))
 			if ctx.Err() != nil {
 				return
 			}
@@ -274,7 +287,9 @@ func (f *Found) endpoints(ctx context.Context, kind string, o ari.Options) {
 		slices.Sort(f.Contexts[i].Endpoints)
 	}
 	if others > 0 {
-		f.Notes = append(f.Notes, fmt.Sprintf("%d endpoints are not PJSIP: in which context they arrive is to be seen from a call only", others))
+		f.Notes = append(f.Notes,
+			fmt.Sprintf("%d endpoints are not PJSIP: in which context they arrive is to be seen from a call only",
+				others))
 	}
 }
 
@@ -334,7 +349,8 @@ func watchAsterisk(ctx context.Context, pbx *configs.PBX, up func(), seen func(C
 	})
 }
 
-// AppInUse tells whether a program is connected under the application's name of a [[pbx]]: two of one name throw each other out, and
+// AppInUse tells whether a program is connected under the application's name of a [[pbx]]: two of one name throw each
+// other out, and
 // Asterisk forgets the name when the connection ends (seen with 22.10.1).
 func AppInUse(ctx context.Context, pbx *configs.PBX) bool {
 	o, problem := asteriskOptions(pbx)

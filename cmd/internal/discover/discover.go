@@ -1,4 +1,5 @@
-// Package discover asks a PBX and a message centre, for a person who sets textback up or looks for a fault: can it be reached, with
+// Package discover asks a PBX and a message centre, for a person who sets textback up or looks for a fault: can it be
+// reached, with
 // this account, what is missing, and in which contexts and for which numbers do calls from outside arrive. It reads only:
 // nothing is changed at the PBX. What stands in a [Found] comes from strangers and is made fit for a terminal here.
 package discover
@@ -87,7 +88,8 @@ type Call struct {
 	Found                              bool // it was there already
 }
 
-// Ask connects with the account of a [[pbx]], checks what textback needs, and reads what the PBX tells. The error is a *[Problem].
+// Ask connects with the account of a [[pbx]], checks what textback needs, and reads what the PBX tells. The error is a
+// *[Problem].
 func Ask(ctx context.Context, kind string, pbx *configs.PBX) (*Found, error) {
 	if Engine(kind) == configs.FreeSWITCH {
 		return askFreeSWITCH(ctx, kind, pbx)
@@ -158,15 +160,19 @@ func conventional(kind, name string) bool {
 		return true
 	}
 	low := strings.ToLower(name)
-	return slices.ContainsFunc([]string{"trunk", "pstn", "inbound", "incoming", "from-outside", "carrier", "provider", "ingress"},
-		func(word string) bool { return strings.Contains(low, word) }) && !strings.Contains(low, "internal") && !strings.Contains(low, "outbound")
+	return slices.ContainsFunc([]string{"trunk", "pstn", "inbound", "incoming", "from-outside", "carrier", "provider",
+		"ingress"},
+		func(word string) bool { return strings.Contains(low, word) }) && !strings.Contains(low, "internal") &&
+		!strings.Contains(low, "outbound")
 }
 
-// Inbound are the patterns for the key inbound: what was found, and where a web interface makes the dialplan, or nothing was found, the
+// Inbound are the patterns for the key inbound: what was found, and where a web interface makes the dialplan, or nothing
+// was found, the
 // habit of the kind as well.
 func (f *Found) Inbound(kind string) []string {
 	all := Conventions(kind)
-	if kind != FreePBX && kind != FusionPBX && slices.ContainsFunc(f.Contexts, func(c Context) bool { return c.Outside }) {
+	if kind != FreePBX && kind != FusionPBX && slices.ContainsFunc(f.Contexts,
+		func(c Context) bool { return c.Outside }) {
 		all = nil // a dialplan of one's own has names of its own
 	}
 	for _, c := range f.Contexts {
@@ -202,7 +208,8 @@ func isNumber(s string) bool {
 // most is how much of a name is kept; longer ones are no names.
 const most = 80
 
-// Clean makes what a stranger wrote fit for a terminal and for a comment: one line, bounded, nothing that moves the cursor or turns the
+// Clean makes what a stranger wrote fit for a terminal and for a comment: one line, bounded, nothing that moves the
+// cursor or turns the
 // direction of writing.
 func Clean(s string) string {
 	s = strings.Map(func(r rune) rune {

@@ -81,7 +81,8 @@ func asterisk(t *testing.T, o aritest.Options) (*aritest.Server, *configs.PBX) {
 	s := aritest.New(o)
 	addr := listen(t, func(l net.Listener) { _ = s.Serve(l) })
 	t.Cleanup(func() { s.Close() })
-	return s, &configs.PBX{Name: "hq", Kind: configs.Asterisk, URL: "http://" + addr + "/ari", Username: "textback", Password: configs.NewSecret(password)}
+	return s, &configs.PBX{Name: "hq", Kind: configs.Asterisk, URL: "http://" + addr + "/ari", Username: "textback",
+		Password: configs.NewSecret(password)}
 }
 
 func TestAnAsteriskTellsItsTrunksContextAndItsRights(t *testing.T) {
@@ -113,9 +114,11 @@ func TestAnAsteriskTellsItsTrunksContextAndItsRights(t *testing.T) {
 
 // TestGarbageIsNoted: what a PBX sends in place of lists ends nothing, and its words are not shown as they are.
 func TestGarbageIsNoted(t *testing.T) {
-	for name, endpoints := range map[string]string{"an object": `{"a":1}`, "numbers": `[1,2]`, "hostile names": `[{"technology":"PJSIP","resource":"../../x\u001b[2J"},{"technology":"PJSIP","resource":""}]`} {
-		_, pbx := asterisk(t, aritest.Options{NoInfo: true, Resources: map[string]string{"/asterisk/info": `{"system":{"version":"22.2\u001b[2J\u202e"},"status":{"startup_time":"soon"}}`,
-			"/endpoints": endpoints}})
+	for name, endpoints := range map[string]string{"an object": `{"a":1}`, "numbers": `[1,2]`,
+		"hostile names": `[{"technology":"PJSIP","resource":"../../x\u001b[2J"},{"technology":"PJSIP","resource":""}]`} {
+		_, pbx := asterisk(t, aritest.Options{NoInfo: true,
+			Resources: map[string]string{"/asterisk/info": `{"system":{"version":"22.2\u001b[2J\u202e"},"status":{"startup_time":"soon"}}`,
+				"/endpoints": endpoints}})
 		found, err := Ask(t.Context(), Asterisk, pbx)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -126,7 +129,8 @@ func TestGarbageIsNoted(t *testing.T) {
 		}
 	}
 	for name, answers := range map[string]map[string]string{
-		"no XML":  {"sofia xmlstatus": "<<<\x1b[2J", "xml_locate dialplan context name public": "-ERR can't find anything"},
+		"no XML": {"sofia xmlstatus": "<<<\x1b[2J",
+			"xml_locate dialplan context name public": "-ERR can't find anything"},
 		"numbers": {"sofia xmlstatus": "<profiles><profile><name>external</name><type>profile</type></profile></profiles>", "sofia xmlstatus profile external": "<a><b></a>", "version": "\x1b[31m"},
 	} {
 		_, pbx := freeSWITCH(t, esltest.Options{API: answers})
@@ -143,7 +147,10 @@ func TestWhatIsWrongWithAnAsteriskIsSaid(t *testing.T) {
 	refusing.Refuse(404)
 	forbidding, forbidden := asterisk(t, aritest.Options{})
 	forbidding.Refuse(403)
-	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello</html>") }))
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w,
+			"<html>hello</html>")
+	}))
 	defer page.Close()
 	with := func(pbx *configs.PBX, change func(*configs.PBX)) *configs.PBX {
 		p := *pbx
@@ -159,18 +166,28 @@ func TestWhatIsWrongWithAnAsteriskIsSaid(t *testing.T) {
 		message string
 		hint    string
 	}{
-		"nobody listens":       {url(nobody(t)), Asterisk, "nobody listens", "http.conf: enabled = yes"},
-		"nobody, FreePBX":      {url(nobody(t)), FreePBX, "nobody listens", "Enable the mini-HTTP Server"},
-		"unknown name":         {url("no-such-host.invalid:8088"), Asterisk, "name in", "DNS"},
-		"wrong password":       {with(good, func(p *configs.PBX) { p.Password = configs.NewSecret("wrong-" + password) }), Asterisk, "refuses the user \"textback\"", "ari show users"},
-		"wrong user":           {with(good, func(p *configs.PBX) { p.Username = "nobody" }), FreePBX, "refuses the user \"nobody\"", "Asterisk REST Interface Users"},
-		"ARI off":              {refused, Asterisk, "no ARI", "ari.conf: enabled = yes"},
-		"ARI off, FreePBX":     {refused, FreePBX, "no ARI", "Advanced Settings"},
-		"forbidden":            {forbidden, Asterisk, "HTTP 403", "ACL"},
-		"a web page":           {url(page.Listener.Addr().String()), Asterisk, "no JSON", "/ari"},
-		"an SSH server":        {url(speaks(t, "SSH-2.0-OpenSSH_9.2\x1b[2J\r\n")), Asterisk, "does not answer as HTTP", "8088"},
-		"TLS where none is":    {with(good, func(p *configs.PBX) { p.URL = strings.Replace(p.URL, "http:", "https:", 1); p.TLS = true }), Asterisk, "does not speak TLS", "http://"},
-		"an address of no use": {with(good, func(p *configs.PBX) { p.URL = "http://127.0.0.1:1/ari" }), Asterisk, "nobody listens", "http show status"},
+		"nobody listens":  {url(nobody(t)), Asterisk, "nobody listens", "http.conf: enabled = yes"},
+		"nobody, FreePBX": {url(nobody(t)), FreePBX, "nobody listens", "Enable the mini-HTTP Server"},
+		"unknown name":    {url("no-such-host.invalid:8088"), Asterisk, "name in", "DNS"},
+		"wrong password": {with(good, func(p *configs.PBX) {
+			p.Password = configs.NewSecret("wrong-" +
+				password)
+		}), Asterisk, "refuses the user \"textback\"", "ari show users"},
+		"wrong user": {with(good, func(p *configs.PBX) { p.Username = "nobody" }), FreePBX,
+			"refuses the user \"nobody\"", "Asterisk REST Interface Users"},
+		"ARI off":          {refused, Asterisk, "no ARI", "ari.conf: enabled = yes"},
+		"ARI off, FreePBX": {refused, FreePBX, "no ARI", "Advanced Settings"},
+		"forbidden":        {forbidden, Asterisk, "HTTP 403", "ACL"},
+		"a web page":       {url(page.Listener.Addr().String()), Asterisk, "no JSON", "/ari"},
+		"an SSH server": {url(speaks(t, "SSH-2.0-OpenSSH_9.2\x1b[2J\r\n")), Asterisk, "does not answer as HTTP",
+			"8088"},
+		"TLS where none is": {with(good, func(p *configs.PBX) {
+			p.URL = strings.Replace(p.URL, "http:", "https:",
+				1)
+			p.TLS = true
+		}), Asterisk, "does not speak TLS", "http://"},
+		"an address of no use": {with(good, func(p *configs.PBX) { p.URL = "http://127.0.0.1:1/ari" }), Asterisk,
+			"nobody listens", "http show status"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		_, err := Ask(ctx, x.kind, x.pbx)
@@ -261,7 +278,8 @@ func TestWhatIsWrongWithAFreeSWITCHIsSaid(t *testing.T) {
 		"wrong password":            {&wrong, FreeSWITCH, "refuses the password", "ClueCon"},
 		"wrong password, FusionPBX": {&wrong, FusionPBX, "refuses the password", "/etc/fusionpbx/config.conf"},
 		"ACL":                       {kept, FreeSWITCH, "turns this machine's address away", "reloadacl"},
-		"a mail server":             {at(speaks(t, "220 mail.example ESMTP\x1b[2J\r\n\r\n")), FreeSWITCH, "not the event socket", "8021"},
+		"a mail server": {at(speaks(t, "220 mail.example ESMTP\x1b[2J\r\n\r\n")), FreeSWITCH,
+			"not the event socket", "8021"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		_, err := Ask(ctx, x.kind, x.pbx)
@@ -276,7 +294,8 @@ func TestCallsThatArriveAreSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trace, err := aritest.LoadTrace(aritest.Recorded(), names[slices.IndexFunc(names, func(n string) bool { return strings.HasPrefix(n, "03-") })])
+	trace, err := aritest.LoadTrace(aritest.Recorded(), names[slices.IndexFunc(names,
+		func(n string) bool { return strings.HasPrefix(n, "03-") })])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +327,8 @@ func TestWhatIsWrongWithAMessageCentreIsSaid(t *testing.T) {
 	s := smpptest.New(smpptest.Options{SystemID: "acme", Password: password[:8], NoFates: true})
 	addr := listen(t, func(l net.Listener) { _ = s.Serve(l) })
 	t.Cleanup(func() { s.Close() })
-	conf := configs.SMPP{Name: "carrier", Addr: addr, SystemID: "acme", Password: configs.NewSecret(password[:8]), Bind: "transceiver", ResponseTimeout: 10 * time.Second}
+	conf := configs.SMPP{Name: "carrier", Addr: addr, SystemID: "acme", Password: configs.NewSecret(password[:8]),
+		Bind: "transceiver", ResponseTimeout: 10 * time.Second}
 	for _, kind := range []string{"transceiver", "transmitter+receiver"} {
 		conf.Bind = kind
 		if _, err := Bind(t.Context(), &conf); err != nil {
@@ -322,10 +342,13 @@ func TestWhatIsWrongWithAMessageCentreIsSaid(t *testing.T) {
 		_, err := Bind(t.Context(), c)
 		isProblem(t, name, err, message, hint)
 	}
-	check("wrong password", with(func(c *configs.SMPP) { c.Password = configs.NewSecret("wrong") }), "ESME_RINVPASWD", "8 characters")
+	check("wrong password", with(func(c *configs.SMPP) { c.Password = configs.NewSecret("wrong") }), "ESME_RINVPASWD",
+		"8 characters")
 	check("nobody", with(func(c *configs.SMPP) { c.Addr = nobody(t) }), "nobody listens", "running")
-	check("garbage", with(func(c *configs.SMPP) { c.Addr = speaks(t, "HTTP/1.1 400 Bad Request\r\n\r\n") }), "does not answer as a message centre", "SMPP port")
-	check("TLS", with(func(c *configs.SMPP) { c.TLS = true; c.Addr = speaks(t, "hello, this is no TLS at all\r\n") }), "does not speak TLS", "tls = false")
+	check("garbage", with(func(c *configs.SMPP) { c.Addr = speaks(t, "HTTP/1.1 400 Bad Request\r\n\r\n") }),
+		"does not answer as a message centre", "SMPP port")
+	check("TLS", with(func(c *configs.SMPP) { c.TLS = true; c.Addr = speaks(t, "hello, this is no TLS at all\r\n") }),
+		"does not speak TLS", "tls = false")
 	s.SetFaults(smpptest.Faults{RefuseBind: smpp.StatusAlreadyBound})
 	check("bound twice", &conf, "ESME_RALYBND", "many carriers allow one bind")
 	if bound := s.Bound(); bound != 0 {

@@ -21,7 +21,8 @@ func freeSWITCHOptions(pbx *configs.PBX) (esl.Options, *Problem) {
 	if pbx.TLS {
 		t, err := daemon.ClientTLS(pbx.TLSCA, pbx.TLSServerName, pbx.Addr)
 		if err != nil {
-			return o, &Problem{What: "tls", Message: words(err), Hint: "tls_ca must name a PEM file with the authority's certificate", err: err}
+			return o, &Problem{What: "tls", Message: words(err),
+				Hint: "tls_ca must name a PEM file with the authority's certificate", err: err}
 		}
 		o.TLS = t
 	}
@@ -125,7 +126,8 @@ func (f *Found) channels(ctx context.Context, kind string, o esl.Options) error 
 			if row["direction"] != "inbound" || strings.HasPrefix(row["name"], "loopback/") {
 				continue
 			}
-			c := Call{Context: row["initial_context"], Dialled: row["initial_dest"], Caller: row["initial_cid_num"], Found: true}
+			c := Call{Context: row["initial_context"], Dialled: row["initial_dest"], Caller: row["initial_cid_num"],
+				Found: true}
 			if c.Context == "" {
 				c.Context, c.Dialled, c.Caller = row["context"], row["dest"], row["cid_num"]
 			}
@@ -166,12 +168,14 @@ type sofia struct {
 	} `xml:"profile-info"`
 }
 
-// profiles asks for the context of each SIP profile. A profile with gateways is where calls from outside arrive, unless it is
+// profiles asks for the context of each SIP profile. A profile with gateways is where calls from outside arrive, unless
+// it is
 // one that phones log in at: then their context is their own (user_context).
 func (f *Found) profiles(ctx context.Context, kind string, o esl.Options, status string) {
 	var all sofia
 	if err := readXML(status, &all); err != nil || len(all.Profiles) == 0 {
-		f.Notes = append(f.Notes, "the SIP profiles are not told (`sofia xmlstatus`): the contexts are to be seen from calls only")
+		f.Notes = append(f.Notes,
+			"the SIP profiles are not told (`sofia xmlstatus`): the contexts are to be seen from calls only")
 		return
 	}
 	var names []string
@@ -258,8 +262,9 @@ func (f *Found) dialplan(ctx context.Context, kind string, o esl.Options) {
 		}
 	}
 	if len(f.Lines) == 0 {
-		f.Notes = append(f.Notes, fmt.Sprintf("the dialplan of %s shows no plain number: the lines are to be seen from calls, from the call records, or to be typed",
-			strings.Join(names, ", ")))
+		f.Notes = append(f.Notes,
+			fmt.Sprintf("the dialplan of %s shows no plain number: the lines are to be seen from calls, from the call records, or to be typed",
+				strings.Join(names, ", ")))
 	}
 }
 
@@ -272,7 +277,8 @@ type condition struct {
 // mostDestinations bounds how many numbers one dialplan may give.
 const mostDestinations = 2000
 
-// Destinations are the plain numbers that a dialplan's conditions on destination_number ask for, in their order: "^\+?1?(2025550100)$" is
+// Destinations are the plain numbers that a dialplan's conditions on destination_number ask for, in their order:
+// "^\+?1?(2025550100)$" is
 // 12025550100 or shorter. Patterns for many numbers give none.
 func Destinations(dialplan string) []string {
 	d := xml.NewDecoder(strings.NewReader(dialplan))
@@ -355,8 +361,10 @@ func watchFreeSWITCH(ctx context.Context, pbx *configs.PBX, up func(), seen func
 		case m.Kind == esl.MessageUp && first:
 			first = false
 			up()
-		case m.Kind == esl.MessageEvent && m.Headers["Call-Direction"] == "inbound" && !strings.HasPrefix(m.Headers["Channel-Name"], "loopback/"):
-			c := Call{Context: m.Headers["Caller-Context"], Dialled: m.Headers["Caller-Destination-Number"], Caller: m.Headers["Caller-Caller-ID-Number"],
+		case m.Kind == esl.MessageEvent && m.Headers["Call-Direction"] == "inbound" &&
+			!strings.HasPrefix(m.Headers["Channel-Name"], "loopback/"):
+			c := Call{Context: m.Headers["Caller-Context"], Dialled: m.Headers["Caller-Destination-Number"],
+				Caller:   m.Headers["Caller-Caller-ID-Number"],
 				Endpoint: Clean(m.Headers["Channel-Name"]), Phone: phone(m.Headers)}
 			if to := m.Headers["variable_sip_to_user"]; !isNumber(c.Dialled) && isNumber(to) {
 				c.Dialled = to

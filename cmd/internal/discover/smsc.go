@@ -13,15 +13,18 @@ import (
 	"textback/smpp"
 )
 
-// Bind binds to a message centre as the daemon will, and unbinds. Many carriers allow one bind of a system_id at a time: while the
+// Bind binds to a message centre as the daemon will, and unbinds. Many carriers allow one bind of a system_id at a time:
+// while the
 // daemon runs, ask it instead. peer is the message centre's own name, "" if it gives none. The error is a *[Problem].
 func Bind(ctx context.Context, conf *configs.SMPP) (peer string, err error) {
-	c := smpp.Config{Name: conf.Name, Addr: conf.Addr, SystemID: conf.SystemID, Password: conf.Password.Reveal(), SystemType: conf.SystemType,
-		Bind: conf.Bind, AddressRange: conf.AddressRange, ResponseTimeout: conf.ResponseTimeout, Drain: time.Second}
+	c := smpp.Config{Name: conf.Name, Addr: conf.Addr, SystemID: conf.SystemID, Password: conf.Password.Reveal(),
+		SystemType: conf.SystemType,
+		Bind:       conf.Bind, AddressRange: conf.AddressRange, ResponseTimeout: conf.ResponseTimeout, Drain: time.Second}
 	if conf.TLS {
 		t, err := daemon.ClientTLS(conf.TLSCA, conf.TLSServerName, conf.Addr)
 		if err != nil {
-			return "", &Problem{What: "tls", Message: words(err), Hint: "tls_ca must name a PEM file with the authority's certificate", err: err}
+			return "", &Problem{What: "tls", Message: words(err),
+				Hint: "tls_ca must name a PEM file with the authority's certificate", err: err}
 		}
 		c.TLS = t
 	}
@@ -74,7 +77,8 @@ func bind(ctx context.Context, c smpp.Config) (peer string, err error) {
 	case len(bound) == want:
 		return peer, nil
 	case failed == nil:
-		return "", &Problem{What: "connect", Message: c.Addr + " takes the connection and does not answer the bind", Hint: "is it an SMPP port? Ask the carrier for host, port and TLS"}
+		return "", &Problem{What: "connect", Message: c.Addr + " takes the connection and does not answer the bind",
+			Hint: "is it an SMPP port? Ask the carrier for host, port and TLS"}
 	default:
 		return "", bindProblem(&c, failed)
 	}

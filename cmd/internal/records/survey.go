@@ -25,9 +25,12 @@ type Arrival struct {
 // mostArrivals bounds what a survey tells: who dials numbers at random makes many.
 const mostArrivals = 10_000
 
-// Survey reads an open record file and tells in which contexts which numbers were dialled since a time, the most frequent first. It
-// judges nothing: calls inside and to the outside are among them. With s.Kind "" the content tells the kind, which kind is.
-func Survey(ctx context.Context, s Source, r io.Reader, since time.Time) (all []Arrival, result Result, kind string, err error) {
+// Survey reads an open record file and tells in which contexts which numbers were dialled since a time, the most frequent
+// first. It
+// judges nothing: calls inside and to the outside are among them. With s.Kind "" the content tells the kind, which kind
+// is.
+func Survey(ctx context.Context, s Source, r io.Reader, since time.Time) (all []Arrival, result Result, kind string,
+	err error) {
 	br := bufio.NewReaderSize(r, guessAhead)
 	if s.Kind == "" {
 		head, err := br.Peek(guessAhead)

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// TestASurveyTellsTheContextsAndNumbersOfRealRecords: calls from outside of the labs all arrived in one context, for +155501NN.
+// TestASurveyTellsTheContextsAndNumbersOfRealRecords: calls from outside of the labs all arrived in one context, for
+// +155501NN.
 func TestASurveyTellsTheContextsAndNumbersOfRealRecords(t *testing.T) {
 	for file, want := range map[string]struct{ kind, context, other string }{
 		"asterisk-22/cel.csv.gz":            {CELCSV, "from-trunk", "from-internal"},
