@@ -218,6 +218,7 @@ func TestAThreadIsReadAndAnsweredInARealBrowserAndASecondOneSeesIt(t *testing.T)
 	played := make(chan error, 1)
 	go func() { played <- ps.play("01", "+12025550155", "GARCIA, ANA", 2) }()
 	ann.await(has("+12025550155 GARCIA, ANA is calling"))
+	ann.shoot("calling")
 	ann.await(has("+12025550155 GARCIA, ANA talks with a person"))
 	ann.await(`document.getElementById("now") === null && document.querySelector("#tiles div:last-child dd").textContent === "1"`)
 	if err := <-played; err != nil {

@@ -153,14 +153,12 @@ func (k *desk) Standing(ctx context.Context) (web.Standing, error) {
 	}
 	s.StoreError = st.LastError
 	s.Queued, s.Sending, s.Doubt = st.Texts[textback.Queued], st.Texts[textback.Submitting], st.Texts[textback.Unknown]
-	s.OpenThreads = int(st.Threads)
 	rows, err := k.rows(ctx, false)
 	for i := range rows {
 		if rows[i].Waits {
 			s.Waiting++
 		}
 	}
-	s.Unshown = max(s.OpenThreads-len(rows), 0)
 	return s, err
 }
 
@@ -268,6 +266,9 @@ func (k *desk) dayCounts(ctx context.Context, out *web.CallDay, until time.Time,
 
 // call adds to a verdict what people call things, and what became of its text.
 func (k *desk) call(ctx context.Context, cfg *configs.Config, v textback.Verdict) (web.Call, error) {
+	if v.Call.Party.Withheld { // seen, but not to be used
+		v.Call.Party.Number, v.Call.Party.Name, v.Decision.Caller = "", "", ""
+	}
 	c := web.Call{Verdict: v}
 	if b := cfg.Set.Businesses[v.Decision.Business]; b != nil {
 		c.Business = b.Name

@@ -59,30 +59,20 @@ type Places struct {
 
 // Standing is the strip at the top of each page.
 type Standing struct {
-	Links                         []LinkState
-	Queued, Held, Sending, Doubt  int64    // texts
-	OnPhone                       int      // calls going on
-	Breakers                      []string // one sentence for each business whose budget is spent
-	ShadowLines, Lines            int      // lines in shadow mode, of all
-	StoreError                    string   // why the last commit failed, "" if it did not
-	OpenThreads, Waiting, Unshown int      // conversations; of these, callers who wait for an answer; those that were not looked at
+	Links                  []LinkState
+	Queued, Sending, Doubt int64    // texts
+	OnPhone                int      // calls going on
+	Breakers               []string // one sentence for each business whose budget is spent
+	ShadowLines, Lines     int      // lines in shadow mode, of all
+	StoreError             string   // why the last commit failed, "" if it did not
+	Waiting                int      // conversations in which a caller waits for an answer
 }
 
 // LinkState is one link to a PBX or a message centre.
 type LinkState struct {
 	Name, Kind string
 	Up         bool
-	Note       string // e.g. when it last told of something
-}
-
-// Trouble tells whether somebody should do something.
-func (s Standing) Trouble() bool {
-	for _, l := range s.Links {
-		if !l.Up {
-			return true
-		}
-	}
-	return len(s.Breakers) > 0 || s.StoreError != ""
+	Note       string // e.g. since when
 }
 
 // CallQuery selects missed calls of one day.

@@ -138,8 +138,8 @@ func fullDesk() *fakeDesk {
 		Messages: []textback.Message{{At: now, In: true, Body: hostile, Flag: hostile}, {At: now, Kind: textback.MissedCallText, TextID: 5, Body: hostile},
 			{At: now, Person: hostile, Kind: textback.PersonText, TextID: 6, Body: strings.Repeat(hostile, 80)}}}
 	return &fakeDesk{
-		standing: Standing{Links: []LinkState{{Name: "hq", Kind: "PBX", Up: true, Note: "since 8:00"}, {Name: hostile, Kind: "SMS link"}}, Queued: 3, Held: 1, Sending: 1,
-			Doubt: 2, OnPhone: 1, Breakers: []string{hostile}, ShadowLines: 1, Lines: 2, StoreError: hostile, OpenThreads: 1, Waiting: 1},
+		standing: Standing{Links: []LinkState{{Name: "hq", Kind: "PBX", Up: true, Note: "since 8:00"}, {Name: hostile, Kind: "SMS link"}}, Queued: 3, Sending: 1,
+			Doubt: 2, OnPhone: 1, Breakers: []string{hostile}, ShadowLines: 1, Lines: 2, StoreError: hostile, Waiting: 1},
 		calls:  []Call{call, odd},
 		live:   []LiveCall{{ID: "hq/18.1", Number: hostile, Name: hostile, Line: hostile, Begin: now}, {ID: hostile, Number: "+12025550123", Begin: now, Connected: true}},
 		thread: Conversation{Thread: th, Place: hostile, LineName: hostile, Alias: hostile, Waits: true, Texts: map[uint64]textback.Text{5: text}},

@@ -14,8 +14,9 @@ const (
 	heartbeat = 15 * time.Second
 	// writeWithin is how long a browser may take to take what is written: then the stream ends, and it comes again.
 	writeWithin = 10 * time.Second
-	// calmest is the shortest time between two looks of one stream, and each look is paid for by as many times of its length.
-	calmest, calmer = time.Second, 20
+	// calmest is the shortest time between two looks of one stream. Looks that take long, for there is much to look at, come more
+	// seldom: all streams together look for a twentieth of the time, until that would make one wait for slowest.
+	calmest, calmer, slowest = time.Second, 20, 30 * time.Second
 )
 
 // live tells a browser of changes by server-sent events (HTML Living Standard, 9.2) for as long as the person is logged in. Each
@@ -77,7 +78,7 @@ func (s *stream) run(ctx context.Context, changed <-chan struct{}) {
 		if err := s.send(); err != nil {
 			return
 		}
-		calm := time.NewTimer(max(calmest, calmer*time.Since(began)))
+		calm := time.NewTimer(min(max(calmest, calmer*time.Since(began)*time.Duration(len(s.u.streams))), slowest))
 		select {
 		case <-calm.C:
 		case <-ctx.Done():

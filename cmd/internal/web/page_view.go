@@ -89,7 +89,6 @@ type frame struct {
 	Places        Places
 	Now           time.Time
 	URL           *url.URL
-	Notice        string // what became of what the person just did
 	Again         string // address to ask for once more
 	Data          any
 }
@@ -161,9 +160,6 @@ func (f frame) With(values ...any) string {
 	}
 	return f.URL.Path + "?" + q.Encode()
 }
-
-// Here is the page's own address.
-func (f frame) Here() string { return f.With() }
 
 // render writes a template into memory: a page that fails half way is no page.
 func (v *views) render(name string, f frame) ([]byte, error) {
