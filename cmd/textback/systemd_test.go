@@ -177,7 +177,7 @@ func TestTheDaemonDoesItsWorkInsideItsUnit(t *testing.T) {
 	config := s.toml(keys{state: "/var/lib/textback/textback.db", control: "/run/textback/control.sock",
 		asterisk: credential("textback.ari"), freeswitch: credential("textback.esl"), smpp: credential("textback.smpp")})
 	b := boot(t, map[string]string{
-		"etc/textback/textback.toml":                              config,
+		"etc/textback/textback.toml":                     config,
 		"etc/credstore/textback.ari":                     ari + "\n",
 		"etc/credstore/textback.esl":                     esl + "\n",
 		"etc/credstore/textback.smpp":                    smpp + "\n",
