@@ -9,10 +9,8 @@ import (
 )
 
 // QueueTest queues a text that tries the way, in one transaction with the questions whether it may go: ErrOptedOut if the
-// person
-// has opted out, and limits is asked with the history of its line and business. It counts in their limits and budgets,
-// for good,
-// but holds no claim: the window of its receiver stays as it is. Keys.Caller is the receiver.
+// person has opted out, and limits is asked with the history of its line and business. It counts in their limits and
+// budgets, for good, but holds no claim: the window of its receiver stays as it is. Keys.Caller is the receiver.
 func (s *Store) QueueTest(ctx context.Context, x textback.Text, k Keys, limits func(textback.History) error,
 	at time.Time) (t textback.Text, err error) {
 	err = s.update(ctx, at, func(w *work) error {

@@ -80,8 +80,7 @@ func lookup(name string) (account, error) {
 }
 
 // may tells why a user has no right to a file, "" if there is none: by the modes of it and of the folders before it.
-// Access lists are
-// not looked at.
+// Access lists are not looked at.
 func (a account) may(path string, right os.FileMode) (why string) {
 	if a.any {
 		return ""

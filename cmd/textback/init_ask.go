@@ -42,8 +42,7 @@ type asker struct {
 const mostLine = 4096
 
 // newAsker asks the person at in. The goroutine that reads ends with the input, at the latest with the program: nothing
-// can stop a read
-// from a terminal.
+// can stop a read from a terminal.
 func newAsker(in io.Reader, out io.Writer, answers map[string]string) *asker {
 	a := &asker{out: out, answers: answers, used: make(map[string]bool), lines: make(chan string)}
 	if answers != nil {

@@ -16,9 +16,8 @@ const cryptAlphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs
 const cryptRounds = 5000
 
 // cryptSHA512 hashes a password as crypt(3) does with $6$ (Drepper, "Unix crypt using SHA-256 and SHA-512", 0.6; the
-// steps are
-// numbered as there): the form that ari.conf takes with password_format = crypt. salt has at most 16 characters of the
-// alphabet.
+// steps are numbered as there): the form that ari.conf takes with password_format = crypt. salt has at most 16 characters
+// of the alphabet.
 func cryptSHA512(password, salt string) string {
 	pw := []byte(password)
 	b := sha512.New() // 4 to 8

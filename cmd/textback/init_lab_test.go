@@ -47,8 +47,7 @@ func labSetting(t *testing.T, lab aritest.Lab, file, from, to, reload string, du
 }
 
 // TestLabInitAndDoctorOnARealPBX: init finds the contexts of the real endpoints and of a real call, the daemon runs with
-// what it
-// wrote, doctor finds it well, and then names what is broken, one thing at a time.
+// what it wrote, doctor finds it well, and then names what is broken, one thing at a time.
 func TestLabInitAndDoctorOnARealPBX(t *testing.T) {
 	program := os.Getenv("TEXTBACK_ASTERISK")
 	if program == "" {

@@ -18,8 +18,7 @@ type newFile struct {
 }
 
 // writeAll writes files whole or not at all: each beside its place, synced, then all are put there. Without force none is
-// replaced.
-// What was put there before one failed is taken away again. Mode 0640, and the daemon's group if there is one.
+// replaced. What was put there before one failed is taken away again. Mode 0640, and the daemon's group if there is one.
 func writeAll(files []newFile, force bool) (err error) {
 	var made []string // temporary
 	var placed []string

@@ -233,8 +233,7 @@ func arrived(c *v6.ChannelData) (Call, bool) {
 }
 
 // endpoints asks for the context of each PJSIP endpoint, and tells trunks from phones: a phone logs in (auth), textback's
-// side logs in
-// at a trunk (outbound_auth).
+// side logs in at a trunk (outbound_auth).
 func (f *Found) endpoints(ctx context.Context, kind string, o ari.Options) {
 	answer, err := ari.Get(ctx, o, "/endpoints", nil)
 	var list []struct {
@@ -350,8 +349,7 @@ func watchAsterisk(ctx context.Context, pbx *configs.PBX, up func(), seen func(C
 }
 
 // AppInUse tells whether a program is connected under the application's name of a [[pbx]]: two of one name throw each
-// other out, and
-// Asterisk forgets the name when the connection ends (seen with 22.10.1).
+// other out, and Asterisk forgets the name when the connection ends (seen with 22.10.1).
 func AppInUse(ctx context.Context, pbx *configs.PBX) bool {
 	o, problem := asteriskOptions(pbx)
 	if problem != nil || pbx.App == "" {

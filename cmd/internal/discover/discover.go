@@ -1,7 +1,7 @@
 // Package discover asks a PBX and a message centre, for a person who sets textback up or looks for a fault: can it be
-// reached, with
-// this account, what is missing, and in which contexts and for which numbers do calls from outside arrive. It reads only:
-// nothing is changed at the PBX. What stands in a [Found] comes from strangers and is made fit for a terminal here.
+// reached, with this account, what is missing, and in which contexts and for which numbers do calls from outside arrive.
+// It reads only: nothing is changed at the PBX. What stands in a [Found] comes from strangers and is made fit for a
+// terminal here.
 package discover
 
 import (
@@ -167,8 +167,7 @@ func conventional(kind, name string) bool {
 }
 
 // Inbound are the patterns for the key inbound: what was found, and where a web interface makes the dialplan, or nothing
-// was found, the
-// habit of the kind as well.
+// was found, the habit of the kind as well.
 func (f *Found) Inbound(kind string) []string {
 	all := Conventions(kind)
 	if kind != FreePBX && kind != FusionPBX && slices.ContainsFunc(f.Contexts,
@@ -209,8 +208,7 @@ func isNumber(s string) bool {
 const most = 80
 
 // Clean makes what a stranger wrote fit for a terminal and for a comment: one line, bounded, nothing that moves the
-// cursor or turns the
-// direction of writing.
+// cursor or turns the direction of writing.
 func Clean(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {

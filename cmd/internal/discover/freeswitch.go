@@ -2,7 +2,6 @@ package discover
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -37,17 +36,13 @@ func askFreeSWITCH(ctx context.Context, kind string, pbx *configs.PBX) (*Found, 
 	if problem != nil {
 		return nil, problem
 	}
-	var secure *tls.Config
-	if o.TLS != nil {
-		secure = o.TLS
-	}
-	if p := Reach(ctx, "FreeSWITCH", pbx.Addr, secure); p != nil {
+	if p := Reach(ctx, "FreeSWITCH", pbx.Addr, o.TLS); p != nil {
 		if p.What == "connect" && strings.Contains(p.Message, "refused") {
 			p.Hint = "is FreeSWITCH running, and mod_event_socket loaded? event_socket.conf.xml: listen-ip, listen-port; `ss -ltn 'sport = :8021'` shows who listens"
 		}
 		return nil, p
 	}
-	answers, err := esl.Ask(ctx, o, "version", "show channels as json", "sofia xmlstatus")
+	answers, err := esl.Ask(ctx, o, "version", "sofia xmlstatus")
 	if err != nil {
 		return nil, eslProblem(kind, pbx, err)
 	}
@@ -55,7 +50,7 @@ func askFreeSWITCH(ctx context.Context, kind string, pbx *configs.PBX) (*Found, 
 	if err := f.channels(ctx, kind, o); err != nil {
 		return nil, eslProblem(kind, pbx, err)
 	}
-	f.profiles(ctx, kind, o, answers[2])
+	f.profiles(ctx, kind, o, answers[1])
 	f.dialplan(ctx, kind, o)
 	return f, nil
 }
@@ -159,18 +154,12 @@ type sofia struct {
 		Name string `xml:"name"`
 		Type string `xml:"type"`
 	} `xml:"profile"`
-	Gateways []struct {
-		Name    string `xml:"name"`
-		Profile string `xml:"profile"`
-	} `xml:"gateway"`
 	Info struct {
 		Context string `xml:"context"`
 	} `xml:"profile-info"`
 }
 
-// profiles asks for the context of each SIP profile. A profile with gateways is where calls from outside arrive, unless
-// it is
-// one that phones log in at: then their context is their own (user_context).
+// profiles asks for the context of each SIP profile: that of a leg which no user of the directory logged in for.
 func (f *Found) profiles(ctx context.Context, kind string, o esl.Options, status string) {
 	var all sofia
 	if err := readXML(status, &all); err != nil || len(all.Profiles) == 0 {
@@ -197,9 +186,7 @@ func (f *Found) profiles(ctx context.Context, kind string, o esl.Options, status
 		return
 	}
 	for i, a := range answers {
-		var p struct {
-			sofia
-		}
+		var p sofia
 		if readXML(a, &p) != nil {
 			continue
 		}

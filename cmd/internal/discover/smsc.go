@@ -14,8 +14,8 @@ import (
 )
 
 // Bind binds to a message centre as the daemon will, and unbinds. Many carriers allow one bind of a system_id at a time:
-// while the
-// daemon runs, ask it instead. peer is the message centre's own name, "" if it gives none. The error is a *[Problem].
+// while the daemon runs, ask it instead. peer is the message centre's own name, "" if it gives none. The error is a
+// *[Problem].
 func Bind(ctx context.Context, conf *configs.SMPP) (peer string, err error) {
 	c := smpp.Config{Name: conf.Name, Addr: conf.Addr, SystemID: conf.SystemID, Password: conf.Password.Reveal(),
 		SystemType: conf.SystemType,

@@ -26,9 +26,8 @@ type Arrival struct {
 const mostArrivals = 10_000
 
 // Survey reads an open record file and tells in which contexts which numbers were dialled since a time, the most frequent
-// first. It
-// judges nothing: calls inside and to the outside are among them. With s.Kind "" the content tells the kind, which kind
-// is.
+// first. It judges nothing: calls inside and to the outside are among them. With s.Kind "" the content tells the kind,
+// which kind is.
 func Survey(ctx context.Context, s Source, r io.Reader, since time.Time) (all []Arrival, result Result, kind string,
 	err error) {
 	br := bufio.NewReaderSize(r, guessAhead)
