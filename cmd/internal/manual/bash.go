@@ -3,6 +3,7 @@ package manual
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -21,10 +22,10 @@ func (m *Manual) WriteBash(w io.Writer) error {
 				continue
 			}
 			taken = append(taken, v.Name+":--"+f.Name)
-			switch list := f.Values(); {
+			switch list := v.Values(f); {
 			case len(list) > 0:
 				fmt.Fprintf(&values, "\t%s:--%s) _textback_words %q; return ;;\n", v.Name, f.Name, strings.Join(list, " "))
-			case f.Arg == "FILE" || f.Arg == "SOCKET" || f.Arg == "DIR":
+			case slices.Contains([]string{"FILE", "SOCKET", "DIR", "FOLDER"}, f.Arg):
 				fmt.Fprintf(&values, "\t%s:--%s) _textback_files; return ;;\n", v.Name, f.Name)
 			}
 		}

@@ -146,14 +146,23 @@ func (v *Verb) Choices() []Choice {
 	return list
 }
 
-// values is the sentence in which a flag lists what may be given: "FORMAT: text, csv or json".
-var values = regexp.MustCompile(`^[A-Z]+: ([a-z0-9-]+(?:, [a-z0-9-]+)* or [a-z0-9-]+)\b`)
+// A list of what may be given to a flag stands in its text, "FORMAT: text, csv or json", or in the usage, "[--by day|week]".
+const (
+	listInText  = `\b%s: ([a-z0-9-]+(?:, [a-z0-9-]+)* or [a-z0-9-]+)\b`
+	listInUsage = `--%s ([a-z0-9-]+(?:\|[a-z0-9-]+)+)`
+)
 
-// Values lists what may be given to a flag, if its text says so.
-func (f *Flag) Values() []string {
-	m := values.FindStringSubmatch(f.Text)
+// Values lists what may be given to a flag of the command, if its help says so.
+func (v *Verb) Values(f Flag) []string {
+	if f.Arg == "" {
+		return nil
+	}
+	m := regexp.MustCompile(fmt.Sprintf(listInText, regexp.QuoteMeta(f.Arg))).FindStringSubmatch(f.Text)
+	if m == nil {
+		m = regexp.MustCompile(fmt.Sprintf(listInUsage, regexp.QuoteMeta(f.Name))).FindStringSubmatch(v.Args)
+	}
 	if m == nil {
 		return nil
 	}
-	return strings.Split(strings.ReplaceAll(m[1], " or ", ", "), ", ")
+	return strings.FieldsFunc(strings.ReplaceAll(m[1], " or ", ", "), func(r rune) bool { return strings.ContainsRune(", |", r) })
 }

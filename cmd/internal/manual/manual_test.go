@@ -48,11 +48,27 @@ func TestHelpIsTakenApart(t *testing.T) {
 	if !slices.Equal(v.Flags, want) {
 		t.Errorf("flags: %+v", v.Flags)
 	}
-	if got := v.Flags[3].Values(); !slices.Equal(got, []string{"text", "csv", "json"}) {
-		t.Errorf("values: %q", got)
-	}
 	if got := v.Choices(); !slices.Equal(got, []Choice{{"add", false}, {"remove", false}, {"list", false}, {"import", true}}) {
 		t.Errorf("choices: %+v", got)
+	}
+}
+
+func TestWhatMayBeGivenToAFlag(t *testing.T) {
+	v := Verb{Args: "[--by day|10-days] [--output FILE]"}
+	for _, tt := range []struct {
+		flag Flag
+		want []string
+	}{
+		{Flag{"format", "FORMAT", "FORMAT: text, csv or json (default text)"}, []string{"text", "csv", "json"}},
+		{Flag{"form", "FORM", "only this FORM: 10dlc, toll-free or general"}, []string{"10dlc", "toll-free", "general"}},
+		{Flag{"by", "HOW", "how it is counted"}, []string{"day", "10-days"}},
+		{Flag{"output", "FILE", "FILE to write"}, nil},
+		{Flag{"person", "NAME", "NAME of who answers"}, nil},
+		{Flag{"json", "", "print JSON"}, nil},
+	} {
+		if got := v.Values(tt.flag); !slices.Equal(got, tt.want) {
+			t.Errorf("--%s: %q, want %q", tt.flag.Name, got, tt.want)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ func prose(s string) string {
 }
 
 func (r *roff) head(name, section, manual string, p Page) {
-	fmt.Fprintf(r, ".\\\" Made by textback/cmd/packaging: do not edit.\n.TH %s %s \"%s\" \"textback %s\" \"%s\"\n", strings.ToUpper(name), section,
+	fmt.Fprintf(r, ".\\\" Made by textback/cmd/packaging: do not edit.\n.TH %s %s \"%s\" \"textback %s\" \"%s\"\n.nh\n.ad l\n", strings.ToUpper(name), section,
 		code(p.Date), code(p.Version), code(manual))
 }
 
