@@ -288,10 +288,18 @@ func (r *initRun) replay(ctx context.Context) error {
 	}
 	r.ask.say("What would have been texted in the last 31 days, by %s:\n", r.s.records)
 	v := replayVerb()
-	if code := v.run(ctx, r.e, v, []string{"--config", r.flags.config, "--since", "744h", "--kind", r.s.recordsKind,
-		r.s.records}); code != exitOK {
+	args := []string{"--config", r.flags.config, "--since", "744h"}
+	if !isFolder(r.s.records) { // a folder is read as [[records]] has it
+		args = append(args, "--kind", r.s.recordsKind, r.s.records)
+	}
+	if code := v.run(ctx, r.e, v, args); code != exitOK {
 		r.ask.say("(that could not be told; textback replay says more)")
 	}
 	r.ask.say("")
 	return nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }

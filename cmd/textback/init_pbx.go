@@ -394,8 +394,17 @@ func recordsFile(path string) (string, error) {
 		return "", fmt.Errorf("it cannot be read: %w", err)
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return "", errors.New("it is not a plain file")
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("it cannot be read: %w", err)
+	case info.IsDir(): // of mod_json_cdr
+		if found, err := filepath.Glob(filepath.Join(path, "*.json")); err != nil || len(found) == 0 {
+			return "", errors.New("there are no records of mod_json_cdr (*.json) in this folder")
+		}
+		return path, nil
+	case !info.Mode().IsRegular():
+		return "", errors.New("it is neither a plain file nor a folder")
 	}
 	if _, _, err := records.GuessStream(f); err != nil {
 		return "", errors.New("it does not look like call records that are known (docs/records.md)")
@@ -403,15 +412,24 @@ func recordsFile(path string) (string, error) {
 	return path, nil
 }
 
-// survey adds what the records of the last month tell.
-func (r *initRun) survey(ctx context.Context, path string) error {
+// arrivalsOf surveys a file, or a folder of mod_json_cdr.
+func arrivalsOf(ctx context.Context, path string, since time.Time) ([]records.Arrival, records.Result, string, error) {
+	s := records.Source{Records: configs.Records{Timezone: time.Local, Path: path}}
 	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return nil, records.Result{}, "", err
 	}
 	defer f.Close()
-	arrivals, result, kind, err := records.Survey(ctx, records.Source{Records: configs.Records{Timezone: time.Local}},
-		f, time.Now().Add(-31*24*time.Hour))
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		all, result, err := records.SurveyFolder(ctx, s, since)
+		return all, result, records.JSONCDR, err
+	}
+	return records.Survey(ctx, s, f, since)
+}
+
+// survey adds what the records of the last month tell.
+func (r *initRun) survey(ctx context.Context, path string) error {
+	arrivals, result, kind, err := arrivalsOf(ctx, path, time.Now().Add(-31*24*time.Hour))
 	if err != nil {
 		return err
 	}

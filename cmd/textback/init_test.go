@@ -526,3 +526,36 @@ func TestTheRecordsTellNumbersAndWhatWouldHaveBeenTexted(t *testing.T) {
 		t.Errorf("a phone is a line:\n%s", out)
 	}
 }
+
+// TestAFolderOfJSONRecordsIsReadAsTheDaemonWill: one file a leg, as mod_json_cdr writes them; the folder becomes [[records]].
+func TestAFolderOfJSONRecordsIsReadAsTheDaemonWill(t *testing.T) {
+	s := newInitStand(t)
+	folder := filepath.Join(s.dir, "json_cdr")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now().Add(-24 * time.Hour)
+	leg := fmt.Sprintf(`{"channel_data":{"direction":"inbound"},"variables":{"uuid":"5b2e14e0-997c-4daf-bc1e-dcc795f9dc31","start_epoch":"%d",
+		"end_epoch":"%d","duration":"20","billsec":"0","hangup_cause":"NO_ANSWER","sip_hangup_disposition":"recv_cancel"},
+		"callflow":[{"caller_profile":{"context":"public","destination_number":"12025550107","caller_id_number":"+12025550144",
+		"chan_name":"sofia/external/x"},"times":{}}]}`, begin.Unix(), begin.Unix()+20)
+	if err := os.WriteFile(filepath.Join(folder, "a_5b2e14e0.cdr.json"), []byte(leg), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.run(nil, "init", "--config", s.config, "--answers", s.answers(map[string]string{"pbx_kind": "freeswitch",
+		"pbx_address": s.esl, "records": folder, "lines": ""}))
+	if err != nil || !strings.Contains(out, "+12025550107") || !strings.Contains(out, "1 calls from outside on hq") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if text := read(t, s.config); !strings.Contains(text, `kind = "json-cdr"`) || !strings.Contains(text, folder) {
+		t.Error(text)
+	}
+	empty := filepath.Join(s.dir, "empty")
+	if err := os.Mkdir(empty, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, err = s.run(nil, "init", "--print", "--config", s.config, "--answers", s.answers(map[string]string{"records": empty}))
+	if err == nil || !strings.Contains(out, "no records of mod_json_cdr") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

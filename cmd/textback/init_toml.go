@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"textback/cmd/internal/discover"
+	"textback/cmd/internal/records"
 	"textback/configs"
 )
 
@@ -130,7 +131,8 @@ func (s *setup) toml() string {
 		p("[alarm]")
 		p("notify = [\"staff\"]")
 	}
-	if s.records != "" {
+	// Of mod_json_cdr the daemon reads the folder; a file of its records put together is for now only.
+	if s.records != "" && (s.recordsKind != records.JSONCDR || isFolder(s.records)) {
 		p("")
 		p("# Read after textback was away, for the calls that it did not see. The service's user must be able to read it (docs/records.md).")
 		p("[[records]]")

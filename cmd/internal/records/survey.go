@@ -53,6 +53,16 @@ func Survey(ctx context.Context, s Source, r io.Reader, since time.Time) (all []
 	return c.arrivals(since), c.result, s.Kind, nil
 }
 
+// SurveyFolder is Survey for a folder of mod_json_cdr, s.Path.
+func SurveyFolder(ctx context.Context, s Source, since time.Time) (all []Arrival, result Result, err error) {
+	s.Kind = JSONCDR
+	c := newCollector(s)
+	if err := readFolder(ctx, c, s, since); err != nil && !errors.Is(err, ErrTooMany) {
+		return nil, c.result, err
+	}
+	return c.arrivals(since), c.result, nil
+}
+
 // arrivals counts the beginnings of calls.
 func (c *collector) arrivals(since time.Time) []Arrival {
 	found := make(map[[2]string]*Arrival)
