@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/text/unicode/bidi"
 	"golang.org/x/text/width"
 )
 
@@ -45,7 +46,7 @@ func colourful(e *env) bool {
 // cells is how many cells of a terminal a character takes (Unicode Standard Annex 11). What combines with the one before takes
 // none.
 func cells(r rune) int {
-	if unicode.In(r, unicode.Mn, unicode.Me) {
+	if r == leftToRightMark || unicode.In(r, unicode.Mn, unicode.Me) {
 		return 0
 	}
 	switch width.LookupRune(r).Kind() {
@@ -54,6 +55,22 @@ func cells(r rune) int {
 	default:
 		return 1
 	}
+}
+
+// leftToRightMark is invisible and as strong as a Latin letter (Unicode Standard Annex 9, table 4).
+const leftToRightMark = '\u200e'
+
+// leftToRight ends what a stranger wrote from right to left, in Hebrew or Arabic letters: on a terminal that orders text, the
+// number behind it would change places with it.
+func leftToRight(s string) string {
+	for _, r := range s {
+		p, _ := bidi.LookupRune(r)
+		switch p.Class() {
+		case bidi.R, bidi.AL, bidi.AN:
+			return s + string(leftToRightMark)
+		}
+	}
+	return s
 }
 
 // most marks that may be put on one character: more is somebody who wants to write over the lines around.

@@ -134,7 +134,7 @@ func (c *console) feed(b []byte) {
 			c.col = 0
 		case r == '\n':
 			c.row = min(c.row+1, len(c.cells)-1)
-		case hidden(r):
+		case hidden(r) && r != leftToRightMark: // which is ours
 			c.foreign = append(c.foreign, fmt.Sprintf("%U", r))
 		default:
 			c.put(r)
@@ -397,7 +397,7 @@ func TestWatchInAPipe(t *testing.T) {
 	objects.stop(syscall.SIGTERM)
 	for what, out := range map[string]string{"lines": plainly.output(), "objects": objects.output()} {
 		for _, r := range out {
-			if r != '\n' && hidden(r) {
+			if r != '\n' && r != leftToRightMark && hidden(r) {
 				t.Errorf("%s have %U in them", what, r)
 			}
 		}
@@ -444,6 +444,14 @@ func TestWhatIsShownIsCutToTheCellsThatThereAre(t *testing.T) {
 	}
 }
 
+func TestANameFromRightToLeftKeepsItsPlace(t *testing.T) {
+	for name, want := range map[string]string{"": "", "JOHN": ` "JOHN"`, "שלום": " \"שלום\"\u200e", "سلام": " \"سلام\"\u200e", "\u202eevil": ` "evil"`} {
+		if got := named(name); got != want {
+			t.Errorf("named(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
 func FuzzInertJSON(f *testing.F) {
 	for _, s := range []string{hostileName, "日本語", "\U000e0041tag", "\x7f", `\"`} {
 		f.Add(s)
@@ -483,7 +491,7 @@ func FuzzWatchLine(f *testing.F) {
 		n = min(max(n, 1), 300)
 		s, used := l.paint(false, n), 0
 		for _, r := range s {
-			if hidden(r) {
+			if hidden(r) && r != leftToRightMark {
 				t.Errorf("%q has %U in it", s, r)
 			}
 			used += cells(r)

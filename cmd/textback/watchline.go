@@ -202,10 +202,10 @@ func named(name string) string {
 	if name = clip(plain(name), longestName); name == "" {
 		return ""
 	}
-	return fmt.Sprintf(" %q", name)
+	return " " + leftToRight(fmt.Sprintf("%q", name))
 }
 
-func inQuotes(body string) string { return fmt.Sprintf("%q", clip(plain(body), longestBody)) }
+func inQuotes(body string) string { return leftToRight(fmt.Sprintf("%q", clip(plain(body), longestBody))) }
 
 // tagged names a conversation.
 func tagged(tag string, id uint64) string {

@@ -30,6 +30,7 @@ func still(t *testing.T) *Daemon {
 	t.Cleanup(func() { _ = st.Close() })
 	d := &Daemon{store: st, now: time.Now, log: slog.New(slog.DiscardHandler), live: newLiveCalls(), met: newMeters("test"),
 		dealt: make(map[string]uint64), kick: make(chan struct{}, 1), work: t.Context(), ctx: t.Context()}
+	d.desk = newDesk(d)
 	sc, err := d.smppConfig(&cfg.SMPPs[0])
 	if err != nil {
 		t.Fatal(err)
