@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"textback/configs"
 	"textback/smpp"
 	"textback/smpp/smpptest"
 )
@@ -331,6 +332,26 @@ func TestTheUnitIsHeldAgainstTheConfiguration(t *testing.T) {
 	if !u.writes("/srv/backup/textback") || u.writes("/srv/backups") || u.value("User") != "other" ||
 		!u.writes("/mnt/more") {
 		t.Errorf("%+v", u)
+	}
+	d := &doctor{cfg: &configs.Config{State: "/var/lib/textback/textback.db", Control: "/run/textback/control.sock"}, unit: u,
+		path: filepath.Join(root, "textback.toml")}
+	write("textback.toml", "[[pbx]]\npassword_file = \"/etc/textback/ari.password\"\n")
+	for _, x := range []struct{ user, detail string }{{"other", "user other: state, control and backup"}, {"root", "does not exist"}} {
+		d.user.name = x.user
+		u.values["ExecStart"], u.values["PrivateTmp"], u.values["ProtectHome"] = nil, nil, nil // the test's own folder
+		if f := d.unitCheck(t.Context()); !strings.Contains(f.Detail, x.detail) {
+			t.Errorf("%s: %+v", x.user, f)
+		}
+	}
+	d.user.name, d.cfg.Backup.Dir = "other", "/srv/elsewhere"
+	if f := d.unitCheck(t.Context()); f.State != stateFailed || !strings.Contains(f.Hint, "ReadWritePaths=/srv/elsewhere") {
+		t.Errorf("%+v", f)
+	}
+	d.cfg.Backup.Dir, u.values["ProtectHome"] = "", []string{"yes"}
+	u.values["ReadWritePaths"] = append(u.values["ReadWritePaths"], "/home/ann")
+	d.cfg.State = "/home/ann/textback.db"
+	if f := d.unitCheck(t.Context()); f.State != stateFailed || !strings.Contains(f.Detail, "hides") {
+		t.Errorf("%+v", f)
 	}
 	var none *unit
 	if none.value("User") != "" || none.makes("/var/lib/textback") {

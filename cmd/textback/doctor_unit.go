@@ -191,8 +191,12 @@ func (d *doctor) unitCheck(context.Context) finding {
 				"%s hides %s from the daemon (ProtectHome, PrivateTmp or InaccessiblePaths)", u.file, p)
 		}
 	}
-	if d.user.any {
+	switch name := u.value("User"); {
+	case name == "" || name == "root":
 		return doubtful("User=textback, as in configs/textback.service", "%s runs textback as root", u.file)
+	case d.user.name != name:
+		return failing("systemd-sysusers textback.conf (docs/install.md)", "%s runs textback as %s, a user that does not exist",
+			u.file, name)
 	}
 	return healthy("%s, user %s: state, control and backup can be written, secrets and records be seen", u.file,
 		d.user.name)
