@@ -108,7 +108,7 @@ func (t *Tracker) attemptsOf(l *leg) []attempt {
 }
 
 // attempt reads the fate of a dialled leg.
-func (t *Tracker) attempt(m *leg, dial *Event) attempt {
+func (t *Tracker) attempt(m *leg, dial *fact) attempt {
 	a := attempt{leg: m, at: dial.At}
 	end := m.end()
 	rang, ringing := m.rangAt()

@@ -125,7 +125,7 @@ func TestTheTableOfCausesIsWhatTheCodeDoes(t *testing.T) {
 					}
 					add(Event{Kind: LegEnded, At: end, Leg: "phone", Cause: Cause{Q850: cause}})
 					tr := NewTracker(TrackerOptions{PBX: "hq"})
-					if got := tr.attempt(m, &Event{Kind: LegDialled, At: start}).fate; got != rows[i].fate {
+					if got := tr.attempt(m, &fact{Kind: LegDialled, At: start, detail: noDetail}).fate; got != rows[i].fate {
 						t.Errorf("cause %d, rang %v, refused %v, outside %v: the code says %d, the page: %s", cause, rang, refused, outside, got, rows[i].text)
 					}
 				}

@@ -229,16 +229,6 @@ type Event struct {
 	Restarted bool     // of LinkUp
 }
 
-// compareEvents orders events by the PBX's clock, and those of one instant in one fixed order, whatever the order in which
-// they came. It gives 0 for events that tell the same.
-func compareEvents(a, b *Event) int {
-	return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Leg, b.Leg), cmp.Compare(a.Other, b.Other),
-		cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Result, b.Result), cmp.Compare(a.By, b.By), cmp.Compare(a.Fact, b.Fact),
-		cmp.Compare(a.Index, b.Index), cmp.Compare(a.Text, b.Text), cmp.Compare(a.Cause.Q850, b.Cause.Q850),
-		cmp.Compare(a.Cause.Word, b.Cause.Word), cmp.Compare(a.Of, b.Of), cmpBool(a.On, b.On), cmpBool(a.Holding, b.Holding),
-		cmpBool(a.Found, b.Found), cmpBool(a.Elsewhere, b.Elsewhere), cmpBool(a.Shutdown, b.Shutdown), compareInfo(a.Info, b.Info))
-}
-
 func compareInfo(a, b *LegInfo) int {
 	if a == nil || b == nil {
 		return cmpBool(a != nil, b != nil)

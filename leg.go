@@ -2,6 +2,7 @@ package textback
 
 import (
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -14,7 +15,7 @@ const maxFacts = 400
 type leg struct {
 	id    string
 	group *group
-	facts []Event
+	facts []fact
 	seen  time.Time // when the last event of it came
 	gone  *gone     // it was known before a gap of the link and is not there after it
 	swept bool
@@ -31,18 +32,28 @@ type gone struct {
 
 // add puts an event into the set and tells whether it is new. outOfOrder: a later one had come already.
 func (l *leg) add(e *Event) (fresh, outOfOrder bool) {
-	i, found := slices.BinarySearchFunc(l.facts, e, func(f Event, e *Event) int { return compareEvents(&f, e) })
+	f := newFact(e)
+	i, found := l.place(&f)
 	if found {
 		return false, false
 	}
 	if len(l.facts) >= maxFacts && !l.prune() {
 		return false, false
 	} else if l.pruned {
-		i, _ = slices.BinarySearchFunc(l.facts, e, func(f Event, e *Event) int { return compareEvents(&f, e) })
+		i, _ = l.place(&f)
 	}
 	outOfOrder = i < len(l.facts) && !e.At.IsZero()
-	l.facts = slices.Insert(l.facts, i, *e)
+	l.facts = slices.Insert(l.facts, i, f)
 	return true, outOfOrder
+}
+
+// place is where a fact stands, or would stand.
+func (l *leg) place(f *fact) (i int, found bool) {
+	// Most come in order.
+	if n := len(l.facts); n > 0 && l.facts[n-1].compare(f) < 0 {
+		return n, false
+	}
+	return sort.Find(len(l.facts), func(i int) int { return f.compare(&l.facts[i]) })
 }
 
 // prune lets the oldest fact go that matters least: an announcement, a dial, then a stage, but never the last one, then a
@@ -54,14 +65,14 @@ func (l *leg) prune() bool {
 			last = i
 		}
 	}
-	for _, may := range []func(i int, f *Event) bool{
-		func(_ int, f *Event) bool { return f.Kind == StageEntered && f.Stage == StageAnnouncement },
-		func(_ int, f *Event) bool { return f.Kind == LegDialled || f.Kind == LegRinging },
-		func(i int, f *Event) bool {
+	for _, may := range []func(i int, f *fact) bool{
+		func(_ int, f *fact) bool { return f.Kind == StageEntered && f.Stage == StageAnnouncement },
+		func(_ int, f *fact) bool { return f.Kind == LegDialled || f.Kind == LegRinging },
+		func(i int, f *fact) bool {
 			return f.Kind == StageEntered && i != last || f.Kind == StageEnded && i < last
 		},
-		func(_ int, f *Event) bool { return f.Kind == LegFact },
-		func(_ int, f *Event) bool {
+		func(_ int, f *fact) bool { return f.Kind == LegFact },
+		func(_ int, f *fact) bool {
 			return f.Kind == LegLeft || f.Kind == LegJoined || f.Kind == LegLinked || f.Kind == dialledBy
 		},
 	} {
@@ -137,7 +148,7 @@ func (l *leg) name() string {
 }
 
 // first is the first fact of a kind, nil if there is none.
-func (l *leg) first(k EventKind) *Event {
+func (l *leg) first(k EventKind) *fact {
 	for i := range l.facts {
 		if l.facts[i].Kind == k {
 			return &l.facts[i]
@@ -172,7 +183,7 @@ func (l *leg) begin() time.Time {
 }
 
 // end is the event of the leg's end, nil while it lives or if its end was not seen.
-func (l *leg) end() *Event { return l.first(LegEnded) }
+func (l *leg) end() *fact { return l.first(LegEnded) }
 
 // ended tells whether the leg is over, seen or not.
 func (l *leg) ended() bool { return l.gone != nil || l.swept || l.end() != nil }

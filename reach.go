@@ -91,7 +91,7 @@ func (l *leg) links() []linked {
 			continue
 		}
 		if f.At.IsZero() {
-			if !slices.ContainsFunc(l.facts, func(o Event) bool {
+			if !slices.ContainsFunc(l.facts, func(o fact) bool {
 				return o.Kind == LegLinked && o.Other == f.Other && !o.At.IsZero()
 			}) {
 				all = append(all, linked{f.Other, l.closed(span{})})

@@ -3,6 +3,7 @@ package textback
 import (
 	"container/heap"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -183,6 +184,11 @@ func (t *Tracker) Observe(e Event) []Change {
 	}
 	t.clock(&e)
 	l := t.leg(e.Leg, e.Seen)
+	if m := t.legs[e.Other]; m != nil {
+		e.Other = m.id // one string for all that mention it
+	} else {
+		e.Other = strings.Clone(e.Other)
+	}
 	fresh, outOfOrder := l.add(&e)
 	if !fresh {
 		t.stats.Duplicates++
@@ -251,10 +257,10 @@ func (t *Tracker) pbxTime(seen time.Time) time.Time {
 func (t *Tracker) leg(id string, seen time.Time) *leg {
 	l := t.legs[id]
 	if l == nil {
-		l = &leg{id: id, seen: seen}
+		l = &leg{id: strings.Clone(id), seen: seen} // an id may be a part of a whole event
 		g := &group{legs: []*leg{l}, due: seen.Add(t.opts.LegTTL)}
 		l.group = g
-		t.legs[id] = l
+		t.legs[l.id] = l
 		heap.Push(&t.groups, g)
 	}
 	return l
@@ -268,7 +274,7 @@ func (t *Tracker) relate(l *leg, e *Event) {
 			return
 		}
 		m := t.leg(e.Other, e.Seen)
-		mirror := Event{Kind: e.Kind, At: e.At, Seen: e.Seen, Leg: e.Other, Other: l.id, Stage: e.Stage, Found: e.Found}
+		mirror := Event{Kind: e.Kind, At: e.At, Seen: e.Seen, Leg: m.id, Other: l.id, Stage: e.Stage, Found: e.Found}
 		if e.Kind == LegDialled {
 			mirror.Kind = dialledBy
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -33,7 +34,7 @@ func (a asked) fresh(l Lookup) Lookup {
 			continue
 		}
 		if a[l.Channel] == nil {
-			a[l.Channel] = make(map[string]bool)
+			a[strings.Clone(l.Channel)] = make(map[string]bool)
 		}
 		a[l.Channel][name] = true
 		names = append(names, name)

@@ -70,7 +70,7 @@ func (y *young[T]) put(id string, v *T) {
 	if y.now == nil || len(y.now) >= generation {
 		y.before, y.now = y.now, make(map[string]*T)
 	}
-	y.now[id] = v
+	y.now[strings.Clone(id)] = v // an id may be a part of a whole event
 }
 
 func (y *young[T]) clear() { y.now, y.before = nil, nil }
@@ -211,7 +211,7 @@ func (t *Translator) half(m *Message, at v6.DateTime, ch *v6.ChannelData) []text
 		t.halves.put(base, p)
 	}
 	if p.ids[which] != ch.ID {
-		p.ids[which], p.told = ch.ID, false
+		p.ids[which], p.told = strings.Clone(ch.ID), false
 	}
 	if p.told || p.ids[1-which] == "" {
 		return nil

@@ -35,7 +35,7 @@ func (t *Translator) stray(ch *v6.ChannelData, in *textback.LegInfo, created tim
 	if t.strays == nil {
 		t.strays = make(map[string]*stray)
 	}
-	t.strays[ch.ID] = s
+	t.strays[strings.Clone(ch.ID)] = s
 }
 
 // contextFunction is the dialplan function that tells in which context an endpoint's calls begin; "" where there is none.
