@@ -55,14 +55,13 @@ func (ps *pageStand) behindNginx() string {
 		}
 		block = re.ReplaceAllString(block, replace)
 	}
-	conf := ps.write("nginx.conf", fmt.Sprintf("pid %s;\nerror_log stderr warn;\ndaemon off;\nworker_processes 1;\nevents {}\nhttp {\naccess_log off;\nclient_body_temp_path %[2]s;\n"+
+	conf := ps.write("nginx.conf", fmt.Sprintf("pid %s;\nerror_log stderr warn;\ndaemon off;\nmaster_process off;\nevents {}\nhttp {\naccess_log off;\nclient_body_temp_path %[2]s;\n"+
 		"proxy_temp_path %[2]s;\nfastcgi_temp_path %[2]s;\nuwsgi_temp_path %[2]s;\nscgi_temp_path %[2]s;\n%s}\n", filepath.Join(ps.dir, "nginx.pid"), filepath.Join(ps.dir, "temp"), block), 0o600)
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
 		nginx = "/usr/sbin/nginx"
 	}
-	p := ps.start(nil, nginx, "-p", ps.dir, "-c", conf)
-	ps.t.Cleanup(func() { _ = p.cmd.Process.Signal(os.Interrupt) })
+	ps.start(nil, nginx, "-p", ps.dir, "-c", conf) // one process, which is killed at the end
 	await(ps.t, "nginx", func() bool {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
