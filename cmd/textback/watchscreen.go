@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -288,7 +289,7 @@ func (s *screen) headline(now time.Time) string {
 	if s.state.Handoffs > 0 {
 		parts = append(parts, fmt.Sprintf("hand-offs %d", s.state.Handoffs))
 	}
-	for b := range s.state.Breakers {
+	for _, b := range slices.Sorted(maps.Keys(s.state.Breakers)) {
 		parts = append(parts, "BREAKER OPEN "+plain(b))
 	}
 	if s.state.Shadow > 0 {

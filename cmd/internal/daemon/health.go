@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"syscall"
 	"time"
@@ -88,8 +89,8 @@ func (d *Daemon) troubles(cfg *configs.Config, s *Status) []Trouble {
 		add(Warning, "`rate` may be too low, or the message centre throttles", "the oldest text that is due waits for %s",
 			(time.Duration(s.Queue.OldestDue) * time.Second).String())
 	}
-	for b, detail := range s.Breakers {
-		add(Warning, "look at the verdicts: abuse, or a budget too small?", "breaker open: %s: %s", b, detail)
+	for _, b := range slices.Sorted(maps.Keys(s.Breakers)) {
+		add(Warning, "look at the verdicts: abuse, or a budget too small?", "breaker open: %s: %s", b, s.Breakers[b])
 	}
 	for _, t := range s.Targets {
 		if t.Disabled && notifyNamed(cfg, t.Name) != nil {
