@@ -71,8 +71,9 @@ func checkStatus(e *env, s *daemon.Status, err error) int {
 	if s.Disk != nil {
 		free = s.Disk.Free
 	}
-	perf := fmt.Sprintf(" | live_calls=%d;;;0 due=%d;;;0 oldest_due=%.0fs;;;0 later=%d;;;0 in_doubt=%d;;;0 handoffs=%d;;;0 opted_out=%d;;;0 store=%dB;;;0 disk_free=%dB;;;0",
-		s.OnPhone, s.Queue.Due, s.Queue.OldestDue, s.Queue.Later, s.Queue.InDoubt, s.Queue.Handoffs, s.Store.OptedOut, s.Store.Size, free)
+	perf := fmt.Sprintf(" | live_calls=%d;;;0 due=%d;;;0 oldest_due=%.0fs;;;0 later=%d;;;0 in_doubt=%d;;;0 handoffs=%d;;;0", s.OnPhone,
+		s.Queue.Due, s.Queue.OldestDue, s.Queue.Later, s.Queue.InDoubt, s.Queue.Handoffs) +
+		fmt.Sprintf(" opted_out=%d;;;0 store=%dB;;;0 disk_free=%dB;;;0", s.Store.OptedOut, s.Store.Size, free)
 	if len(s.Troubles) == 0 {
 		return say(checkOK, fmt.Sprintf("%s and %s up, %s due, %d in doubt, up for %s", many(len(s.PBXs), "PBX", "PBXs"),
 			many(len(s.SMPPs), "message centre", "message centres"), many(s.Queue.Due, "text", "texts"), s.Queue.InDoubt,
@@ -109,11 +110,13 @@ func printStatus(w io.Writer, s *daemon.Status) {
 	}
 	fmt.Fprintln(w, "\nPBX\tLINK\tEVENTS\tLAST EVENT\tCALLS\tLIVE\tWAITING")
 	for _, p := range s.PBXs {
-		fmt.Fprintf(w, "%s\t%s since %s\t%d\t%s\t%d\t%d\t%d\n", p.Name, upWord(p.Up), clock(p.Since), p.Events, lastEvent(&p), p.Calls, p.Live, p.Waiting)
+		fmt.Fprintf(w, "%s\t%s since %s\t%d\t%s\t%d\t%d\t%d\n", p.Name, upWord(p.Up), clock(p.Since), p.Events, lastEvent(&p), p.Calls,
+			p.Live, p.Waiting)
 	}
 	fmt.Fprintln(w, "\nSMPP\tLINK\tIN FLIGHT\tACCEPTED\tREFUSED\tUNANSWERED\tRECEIVED")
 	for _, l := range s.SMPPs {
-		fmt.Fprintf(w, "%s\t%s since %s\t%d\t%d\t%d\t%d\t%d\n", l.Name, upWord(l.Up), clock(l.Since), l.InFlight, l.Accepted, l.Refused, l.InDoubt, l.Received)
+		fmt.Fprintf(w, "%s\t%s since %s\t%d\t%d\t%d\t%d\t%d\n", l.Name, upWord(l.Up), clock(l.Since), l.InFlight, l.Accepted, l.Refused,
+			l.InDoubt, l.Received)
 	}
 	fmt.Fprintln(w)
 	printQueue(w, s)

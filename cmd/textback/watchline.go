@@ -205,7 +205,9 @@ func named(name string) string {
 	return " " + leftToRight(fmt.Sprintf("%q", name))
 }
 
-func inQuotes(body string) string { return leftToRight(fmt.Sprintf("%q", clip(plain(body), longestBody))) }
+func inQuotes(body string) string {
+	return leftToRight(fmt.Sprintf("%q", clip(plain(body), longestBody)))
+}
 
 // tagged names a conversation.
 func tagged(tag string, id uint64) string {

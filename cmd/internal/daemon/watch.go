@@ -180,7 +180,8 @@ func (d *Daemon) tellCall(c *textback.Change, f *rules.Facts) {
 func (d *Daemon) tellEnd(call *textback.Call) {
 	out, ok := d.feed.InProgress(call.ID)
 	if !ok {
-		out = feed.Call{ID: call.ID, PBX: call.PBX, Direction: call.Direction.String(), Number: call.Party.Number, Name: call.Party.Name, Begin: call.Begin}
+		out = feed.Call{ID: call.ID, PBX: call.PBX, Direction: call.Direction.String(), Number: call.Party.Number,
+			Name: call.Party.Name, Begin: call.Begin}
 	}
 	out.Outcome, out.Ring = call.Outcome.String(), call.Ring.Round(100*time.Millisecond).Seconds()
 	d.feed.Call(feed.TypeEnded, d.now(), withheld(out, call))

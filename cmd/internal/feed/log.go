@@ -15,8 +15,8 @@ type Log struct {
 	Feed *Feed
 }
 
-// TappedIDs are the message ids that are events of their own.
-func tapped(id string) bool {
+// ofItsOwn tells whether a message id has an event of its own.
+func ofItsOwn(id string) bool {
 	return slices.Contains([]string{"verdict", "text", "reply", "reply-sent", "call"}, id)
 }
 
@@ -27,7 +27,7 @@ func (l *Log) Enabled(ctx context.Context, level slog.Level) bool {
 
 // Handle is slog.Handler's.
 func (l *Log) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelInfo && !tapped(r.Message) {
+	if r.Level >= slog.LevelInfo && !ofItsOwn(r.Message) {
 		line := Line{ID: r.Message, Level: syslog.LevelWord(r.Level)}
 		r.Attrs(func(a slog.Attr) bool {
 			line.Pairs = append(line.Pairs, [2]string{a.Key, a.Value.Resolve().String()})
