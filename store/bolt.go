@@ -24,9 +24,17 @@ func (b *boltTx) bucket(t table) (*bolt.Bucket, error) {
 		if b.buckets[t] = b.tx.Bucket([]byte(tableNames[t])); b.buckets[t] == nil {
 			return nil, fmt.Errorf("table %s is missing: %w", tableNames[t], ErrCorrupt)
 		}
+		if inOrder[t] {
+			b.buckets[t].FillPercent = 0.95
+		}
 	}
 	return b.buckets[t], nil
 }
+
+// inOrder are the tables whose keys come in order. bbolt splits a page in two halves, and where nothing is ever put in between they
+// would stay half empty.
+var inOrder = [tables]bool{tCallsTime: true, tTexts: true, tTextsTime: true, tLedger: true, tIncoming: true, tSeenTime: true,
+	tThreads: true, tThreadsTime: true, tMessages: true, tBookingsTime: true, tDeliveries: true, tCounts: true}
 
 func (b *boltTx) Get(t table, key []byte) ([]byte, error) {
 	bucket, err := b.bucket(t)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -63,6 +64,15 @@ type pages struct {
 	root     uint64
 	high     uint64 // pages below this are in use or free
 	seen     []bool
+	bufs     [][]byte // one page for each depth, used again: a large file has hundreds of thousands
+}
+
+// buffer is the buffer for the pages of a depth.
+func (p *pages) buffer(depth int) []byte {
+	for len(p.bufs) <= depth {
+		p.bufs = append(p.bufs, make([]byte, p.pageSize))
+	}
+	return p.bufs[depth]
 }
 
 // meta finds the newer valid one of the two meta pages, of whatever page size.
@@ -104,7 +114,7 @@ func (p *pages) tree(id uint64, depth int) error {
 		return fmt.Errorf("page %d stands at two places", id)
 	}
 	p.seen[id] = true
-	b := make([]byte, p.pageSize)
+	b := p.buffer(depth)
 	if _, err := p.f.ReadAt(b, int64(id)*p.pageSize); err != nil {
 		return fmt.Errorf("read page %d: %w", id, err)
 	}
@@ -146,7 +156,7 @@ func (p *pages) page(b []byte, depth int) error {
 	if flags == branchPage && count == 0 || pageHeader+count*element > len(b) {
 		return fmt.Errorf("%d elements do not fit", count)
 	}
-	last := ""
+	var last []byte
 	for i := range count {
 		at := pageHeader + i*element
 		e := b[at:]
@@ -158,8 +168,8 @@ func (p *pages) page(b []byte, depth int) error {
 		if start+ksize+vsize > uint64(len(b)) || pos < element {
 			return fmt.Errorf("element %d is out of bounds", i)
 		}
-		name := string(b[start : start+ksize])
-		if i > 0 && name <= last {
+		name := b[start : start+ksize]
+		if i > 0 && bytes.Compare(name, last) <= 0 {
 			return fmt.Errorf("element %d is out of order", i)
 		}
 		last = name
