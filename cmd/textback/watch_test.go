@@ -36,6 +36,7 @@ type console struct {
 	noWrap    bool
 	coloured  bool
 	foreign   []string
+	beyond    int // characters beyond the right edge; just after a resize a picture of the old size may still come
 	pending   []byte
 }
 
@@ -148,7 +149,7 @@ func (c *console) put(r rune) {
 	switch w := cells(r); {
 	case w == 0:
 	case c.col+w > len(c.cells[c.row]):
-		c.foreign = append(c.foreign, fmt.Sprintf("%q is beyond the right edge", r))
+		c.beyond++
 	default:
 		c.cells[c.row][c.col] = r
 		c.col += w
@@ -178,6 +179,14 @@ func (c *console) sequence(b []byte) int {
 		c.foreign = append(c.foreign, fmt.Sprintf("%q", s))
 	}
 	return end + 2
+}
+
+// settled tells how many characters were beyond the right edge, and begins to count anew.
+func (c *console) settled() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, c.beyond = c.beyond, 0
+	return n
 }
 
 func (c *console) picture() string {
@@ -316,6 +325,9 @@ func TestWatchOnATerminal(t *testing.T) {
 	}
 	c.await("reply            +12025550142", `"Friday[31m? evil"`)
 
+	if n := c.settled(); n != 0 {
+		t.Errorf("%d characters are beyond the right edge", n)
+	}
 	c.resize(60, 10)
 	c.await("calls in progress: 0", "reply            +12025550142")
 	if p := c.picture(); strings.Count(p, "\n") != 10 {
@@ -324,6 +336,7 @@ func TestWatchOnATerminal(t *testing.T) {
 	c.resize(130, 30)
 	daemon.stop(syscall.SIGTERM)
 	c.await("NOT RUNNING, waiting for it", "textback has stopped; waiting for it")
+	c.settled()
 	s.startUp(config)
 	c.await("hq up | branch up | carrier up")
 	s.miss("+12025550177")
@@ -339,8 +352,8 @@ func TestWatchOnATerminal(t *testing.T) {
 	await(t, "the last of its output", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return !c.alternate })
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.hiddenCur || c.noWrap || !c.coloured || len(c.foreign) > 0 {
-		t.Errorf("cursor hidden %v, no wrap %v, coloured %v, not ours: %v", c.hiddenCur, c.noWrap, c.coloured, c.foreign)
+	if c.hiddenCur || c.noWrap || !c.coloured || len(c.foreign) > 0 || c.beyond > 0 {
+		t.Errorf("cursor hidden %v, no wrap %v, coloured %v, beyond the edge %d, not ours: %v", c.hiddenCur, c.noWrap, c.coloured, c.beyond, c.foreign)
 	}
 }
 
@@ -374,8 +387,8 @@ func TestWatchIsSuspendedAndEndsByAKey(t *testing.T) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.coloured || len(c.foreign) > 0 {
-		t.Errorf("coloured %v, not ours: %v", c.coloured, c.foreign)
+	if c.coloured || len(c.foreign) > 0 || c.beyond > 0 {
+		t.Errorf("coloured %v, beyond the edge %d, not ours: %v", c.coloured, c.beyond, c.foreign)
 	}
 }
 
