@@ -194,9 +194,14 @@ func compactBolt(o Options, db *bolt.DB) (*bolt.DB, error) {
 
 // usage is the file's size and what of it is free, in bytes.
 func usage(db *bolt.DB) (size, free int64) {
-	_ = db.View(func(tx *bolt.Tx) error { size = tx.Size(); return nil })
+	var page int
+	_ = db.View(func(tx *bolt.Tx) error {
+		// Within a transaction, which holds the mapping: Info looks into it, and would panic while the file is mapped anew.
+		size, page = tx.Size(), tx.DB().Info().PageSize
+		return nil
+	})
 	stats := db.Stats()
-	return size, int64(stats.FreePageN+stats.PendingPageN) * int64(db.Info().PageSize)
+	return size, int64(stats.FreePageN+stats.PendingPageN) * int64(page)
 }
 
 // checkFile opens a copy for reading and checks every page of it.

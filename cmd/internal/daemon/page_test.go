@@ -170,8 +170,11 @@ func TestAnAnswerOnThePageReachesThePhoneAndTheStreamTells(t *testing.T) {
 	if body := r.get("/ui/story?what=" + url.QueryEscape(jane)); !strings.Contains(body, "Opted out of") || !strings.Contains(body, "Acme Plumbing") {
 		t.Errorf("%s", body)
 	}
-	if n := len(w.textsTo(jane)); n != 3 { // the confirmation of STOP is the third
-		t.Errorf("%d texts", n)
+	w.await("the confirmation of STOP", func() bool { return len(w.textsTo(jane)) == 3 })
+	for _, text := range w.textsTo(jane) {
+		if text.Body == "Why?" {
+			t.Error("who has opted out was answered")
+		}
 	}
 }
 
