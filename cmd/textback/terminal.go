@@ -37,10 +37,16 @@ func setTermios(f *os.File, to *unix.Termios) error {
 	}
 }
 
-// colourful tells whether output may be coloured: on a terminal, unless NO_COLOR is set (no-color.org) or the terminal is dumb.
+// obeys tells whether a file is a terminal that knows escape sequences: TERM says so (environ(7)).
+func obeys(f *os.File) bool {
+	term := os.Getenv("TERM")
+	return term != "" && term != "dumb" && isTerminal(f)
+}
+
+// colourful tells whether output may be coloured: on a terminal, unless NO_COLOR is set (no-color.org).
 func colourful(e *env) bool {
 	out, ok := e.stdout.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(out)
+	return ok && os.Getenv("NO_COLOR") == "" && obeys(out)
 }
 
 // cells is how many cells of a terminal a character takes (Unicode Standard Annex 11). What combines with the one before takes

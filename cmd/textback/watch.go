@@ -51,7 +51,7 @@ func runWatch(ctx context.Context, e *env, v *verb, args []string) int {
 	switch out, isFile := e.stdout.(*os.File); {
 	case *t.json:
 		err = watchJSON(e, happens)
-	case isFile && !*asLines && isTerminal(out) && os.Getenv("TERM") != "dumb":
+	case isFile && !*asLines && obeys(out):
 		err = watchScreen(ctx, e, out, happens)
 	default:
 		err = watchLines(e, happens)

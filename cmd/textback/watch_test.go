@@ -514,3 +514,22 @@ func FuzzWatchLine(f *testing.F) {
 		}
 	})
 }
+
+// TestWatchOnATerminalThatKnowsNothing prints lines: TERM is dumb, or not set.
+func TestWatchOnATerminalThatKnowsNothing(t *testing.T) {
+	_, config, _ := watchStand(t)
+	for _, env := range [][]string{{"TERM=dumb"}, {"TERM="}} {
+		c := newConsole(t, 100, 20)
+		c.run(env, "textback", "watch", "--config", config)
+		c.await("watching         textback", "smpp-up          smpp=carrier")
+		c.typed("\x03")
+		if err := c.wait(); err != nil {
+			t.Errorf("%v: it ended with %v", env, err)
+		}
+		c.mu.Lock()
+		if c.coloured || c.alternate || len(c.foreign) > 0 {
+			t.Errorf("%v: coloured %v, a screen %v, not ours: %v", env, c.coloured, c.alternate, c.foreign)
+		}
+		c.mu.Unlock()
+	}
+}
