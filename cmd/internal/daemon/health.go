@@ -51,7 +51,7 @@ func (d *Daemon) troubles(cfg *configs.Config, s *Status) []Trouble {
 		case cfg.Alarm.Silence > 0 && s.Now.Sub(p.LastEvent) >= cfg.Alarm.Silence:
 			add(Warning, "call a line yourself; is it the PBX that rings the phones?", "PBX %s: no event since %s", p.Name, p.LastEvent.Format(time.RFC3339))
 		}
-		if p.Waiting > 0 {
+		if p.Waiting > 0 && s.Store.LastError != "" {
 			add(Warning, "look at the disk", "PBX %s: %d changes of calls wait to be stored", p.Name, p.Waiting)
 		}
 	}

@@ -135,18 +135,11 @@ func (q *changes) done() {
 	q.taken--
 }
 
-// len is how many changes wait for a judge.
+// len is how many changes are not dealt with yet.
 func (q *changes) len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.list)
-}
-
-// idle tells whether all changes are dealt with.
-func (q *changes) idle() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.list)+q.taken == 0
+	return len(q.list) + q.taken
 }
 
 // track owns one PBX's tracker: events in, changes of calls out. It ends when observing ends, after every event that the
@@ -293,7 +286,7 @@ func (d *Daemon) judge(ctx context.Context, p *pbx) {
 				}
 			})
 		}
-		who := cmp.Or(c.Call.Party.Number, c.Call.ID)
+		who := ending(cmp.Or(c.Call.Party.Number, c.Call.ID))
 		before, done := last[who], make(chan struct{})
 		last[who] = done
 		wg.Go(func() {
@@ -310,6 +303,9 @@ func (d *Daemon) judge(ctx context.Context, p *pbx) {
 	}
 }
 
+// ending is what all spellings of a number have in common: who calls back may dial a prefix that the caller's number came without.
+func ending(number string) string { return number[max(0, len(number)-7):] }
+
 // judgeOne settles a change, whatever it takes.
 func (d *Daemon) judgeOne(ctx context.Context, p *pbx, c change) {
 	wait := 100 * time.Millisecond
@@ -319,7 +315,7 @@ func (d *Daemon) judgeOne(ctx context.Context, p *pbx, c change) {
 			return
 		}
 		d.sparingly(slog.LevelError, "store", "store-failed", "what", "verdict", "call", c.Call.ID, "error", err,
-			"waiting", p.queue.len()+1)
+			"waiting", p.queue.len())
 		d.met.StoreErrors.Inc()
 		if !sleep(ctx, wait) {
 			return

@@ -197,7 +197,7 @@ func (d *Daemon) reconcilePBX(ctx context.Context, p *pbx, st *reconciliation, s
 		d.giveUp(ctx, p, held)
 	}
 	// What has not been read yet must be found again after a crash: the mark stays.
-	if up && (st.gap == nil || st.gap.passes > 0) && len(d.aftermath.waiting(p.name)) == 0 && p.queue.idle() &&
+	if up && (st.gap == nil || st.gap.passes > 0) && len(d.aftermath.waiting(p.name)) == 0 && p.queue.len() == 0 &&
 		(now.Sub(st.marked) >= markEvery || now.Before(st.marked)) {
 		d.mark(ctx, p.name, now.Add(-markLag))
 		st.marked = now
