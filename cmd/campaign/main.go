@@ -6,6 +6,7 @@
 //	go run ./cmd/campaign abuse
 //	go run ./cmd/campaign faults
 //	go run ./cmd/campaign all -short
+//	go run ./cmd/campaign speed
 //
 // It exits with 0 only if every promise was kept. docs/reliability.md tells the method and the figures of the long runs.
 package main
@@ -32,6 +33,8 @@ func campaigns() []campaign {
 		{"faults", "every peer, the disk and the clock fail, one after the other", faults},
 		{"abuse", "hostile calls and messages against the default policy; what left is counted", abuse},
 		{"all", "crash, faults and abuse; -short is what continuous integration runs", all},
+		{"speed", "each promise of speed beside its alternative, in one run", speed},
+		{"settle", "how late after a call's end events still come that matter, in every recording", settleTable},
 		{"soak", "a steady load with reconnects; memory, goroutines, files and file size are watched", soak},
 	}
 }
@@ -46,6 +49,16 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) > 0 { // what speed starts itself
+		switch args[0] {
+		case "speed-peer":
+			return speedPeer(ctx, args[1:], out)
+		case "speed-holder":
+			return speedHolder(ctx, args[1:], out)
+		case "speed-importer":
+			return speedImporter(ctx, args[1:], out)
+		}
+	}
 	if len(args) > 0 {
 		for _, c := range campaigns() {
 			if c.name == args[0] {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -16,6 +17,10 @@ import (
 
 // defaultConfig is where the package puts the configuration.
 const defaultConfig = "/etc/textback/textback.toml"
+
+// gcPercent lets the heap grow by half between two collections, not to the double: 10,000 calls in progress stay under 64 MiB
+// (docs/performance.md). The environment's GOGC goes before it.
+const gcPercent = 50
 
 func runVerb() *verb {
 	return &verb{name: "run", args: "[--config FILE]", short: "run the daemon",
@@ -51,6 +56,9 @@ func runDaemon(ctx context.Context, e *env, v *verb, args []string) int {
 		handler.Close(ctx)
 	}()
 	log := slog.New(handler)
+	if os.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
