@@ -106,7 +106,7 @@ func (s *Store) QueueText(ctx context.Context, n NewText, at time.Time) (t textb
 // Due returns queued texts whose time has come, in order of due time.
 func (s *Store) Due(ctx context.Context, at time.Time, limit int) (all []textback.Text, err error) {
 	err = s.view(ctx, at, func(w *work) error {
-		all = w.textsOf(tDue, at, limit)
+		all = w.textsOf(tDue, at, limit, nil)
 		return nil
 	})
 	if err != nil {
@@ -116,9 +116,9 @@ func (s *Store) Due(ctx context.Context, at time.Time, limit int) (all []textbac
 }
 
 // textsOf reads the texts of a time index up to and including a time.
-func (w *work) textsOf(t table, until time.Time, limit int) (all []textback.Text) {
+func (w *work) textsOf(t table, until time.Time, limit int, want func(*textback.Text) bool) (all []textback.Text) {
 	w.walk(t, nil, key(nil).num(stamp(until)).num(1<<64-1), false, func(k, _ []byte) bool {
-		if r, ok := w.text(tail(k)); ok {
+		if r, ok := w.text(tail(k)); ok && (want == nil || want(&r.T)) {
 			all = append(all, r.T)
 		}
 		return limit <= 0 || len(all) < limit
@@ -364,10 +364,11 @@ func (s *Store) Recover(ctx context.Context, at time.Time) (unknown []textback.T
 	return unknown, nil
 }
 
-// Uncertain lists unknown texts whose last change lies before a time and which were not sent again yet, oldest first.
-func (s *Store) Uncertain(ctx context.Context, before time.Time, limit int) (all []textback.Text, err error) {
+// Uncertain lists unknown texts whose last change lies before a time and which were not sent again yet, oldest first: those that
+// want takes, all if it is nil.
+func (s *Store) Uncertain(ctx context.Context, before time.Time, limit int, want func(*textback.Text) bool) (all []textback.Text, err error) {
 	err = s.view(ctx, before, func(w *work) error {
-		all = w.textsOf(tUncertain, before, limit)
+		all = w.textsOf(tUncertain, before, limit, want)
 		return nil
 	})
 	if err != nil {

@@ -252,10 +252,10 @@ func TestUncertainTextIsSentAgainOnceAtMost(t *testing.T) {
 	_, text := decide(t, s, "hq/1", alice, t0)
 	sent(t, s, text.ID, 1, t0)
 	answered(t, s, text.ID, 0, PartUncertain, "", t0)
-	if list := must[[]textback.Text](t)(s.Uncertain(t.Context(), t0.Add(-time.Second), 0)); len(list) != 0 {
+	if list := must[[]textback.Text](t)(s.Uncertain(t.Context(), t0.Add(-time.Second), 0, nil)); len(list) != 0 {
 		t.Errorf("too early: %v", list)
 	}
-	if list := must[[]textback.Text](t)(s.Uncertain(t.Context(), t0.Add(10*time.Minute), 0)); len(list) != 1 {
+	if list := must[[]textback.Text](t)(s.Uncertain(t.Context(), t0.Add(10*time.Minute), 0, nil)); len(list) != 1 {
 		t.Errorf("in doubt: %v", list)
 	}
 	got := must[textback.Text](t)(s.Resend(t.Context(), text.ID, t0.Add(10*time.Minute)))
@@ -270,7 +270,7 @@ func TestUncertainTextIsSentAgainOnceAtMost(t *testing.T) {
 	if _, err := s.Resend(t.Context(), text.ID, t0.Add(20*time.Minute)); !errors.Is(err, ErrState) {
 		t.Errorf("second time: %v", err)
 	}
-	if list := must[[]textback.Text](t)(s.Uncertain(t.Context(), t0.Add(time.Hour), 0)); len(list) != 0 {
+	if list := must[[]textback.Text](t)(s.Uncertain(t.Context(), t0.Add(time.Hour), 0, nil)); len(list) != 0 {
 		t.Errorf("listed again: %v", list)
 	}
 	if list := must[[]textback.Text](t)(s.InState(t.Context(), textback.Unknown, 0)); len(list) != 1 || list[0].ID != text.ID {

@@ -181,7 +181,7 @@ func (st *stage) auditTexts(ctx context.Context, s *store.Store, a audit, b *boo
 	}
 	for to, f := range last {
 		b.Confirmed += f.taken
-		if f.taken > 1 && !(a.grace && f.doubt > 0) {
+		if f.taken > 1 {
 			b.fault("%s got %d confirmations", to, f.taken)
 		}
 		f.hold(b, "confirmations", to)

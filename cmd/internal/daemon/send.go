@@ -325,27 +325,30 @@ func references(n int) []uint16 {
 func (d *Daemon) grace(ctx context.Context) error {
 	for sleep(ctx, graceTick) {
 		cfg := d.conf.Load().cfg
-		for _, conf := range cfg.SMPPs {
-			if conf.ResendUncertain != "grace" {
-				continue
-			}
-			list, err := d.store.Uncertain(ctx, d.now().Add(-conf.UncertainGrace), 1000)
-			if err != nil {
-				d.sparingly(slog.LevelError, "store", "store-failed", "what", "texts in doubt", "error", err)
-				continue
-			}
-			for _, t := range list {
-				if t.Link != conf.Name {
-					continue
-				}
-				if t, err = d.store.Resend(ctx, t.ID, d.now()); err == nil {
-					d.log.Warn("text-resent", "text", t.ID, "to", textback.Short(t.To), "smpp", conf.Name,
-						"reason", "no answer within uncertain_grace")
-				}
+		for i := range cfg.SMPPs {
+			if cfg.SMPPs[i].ResendUncertain == "grace" {
+				d.resend(ctx, &cfg.SMPPs[i])
 			}
 		}
 	}
 	return nil
+}
+
+// resend sends a link's texts in doubt once more, but no confirmation: whoever opted out may get one, and nothing after it.
+func (d *Daemon) resend(ctx context.Context, conf *configs.SMPP) {
+	list, err := d.store.Uncertain(ctx, d.now().Add(-conf.UncertainGrace), 1000, func(t *textback.Text) bool {
+		return t.Link == conf.Name && t.Kind != textback.ConfirmationText
+	})
+	if err != nil {
+		d.sparingly(slog.LevelError, "store", "store-failed", "what", "texts in doubt", "error", err)
+		return
+	}
+	for _, t := range list {
+		if t, err = d.store.Resend(ctx, t.ID, d.now()); err == nil {
+			d.log.Warn("text-resent", "text", t.ID, "to", textback.Short(t.To), "smpp", conf.Name,
+				"reason", "no answer within uncertain_grace")
+		}
+	}
 }
 
 const graceTick = 5 * time.Second

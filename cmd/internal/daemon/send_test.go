@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -211,5 +212,43 @@ func TestRetryableStatusesAreRetriedMoreAndMoreSlowly(t *testing.T) {
 		if pause := time.Until(got.Due); pause > want || pause < want-want/4 {
 			t.Errorf("after %d attempts it waits %s, want %s", attempts, pause, want)
 		}
+	}
+}
+
+func TestWhatIsInDoubtGoesOutOnceMoreButNoConfirmation(t *testing.T) {
+	d := still(t)
+	conf := d.conf.Load().cfg.SMPPs[0]
+	conf.ResendUncertain, conf.UncertainGrace = "grace", time.Minute
+	states := func(at time.Time) (all []string) {
+		d.now = func() time.Time { return at }
+		d.resend(t.Context(), &conf)
+		for id := range uint64(2) {
+			x, err := d.store.Text(t.Context(), id+1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, fmt.Sprint(x.Kind, " ", x.State))
+		}
+		return all
+	}
+	now := time.Now()
+	for i, kind := range []textback.TextKind{textback.HelpText, textback.ConfirmationText} {
+		text, err := d.store.QueueText(t.Context(), store.NewText{Text: textback.Text{Kind: kind, Business: "acme", To: fmt.Sprintf("+1557000000%d", i),
+			From: "+15550100", Body: "hello", Due: now, Expires: now.Add(time.Hour)}}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.store.Attempt(t.Context(), store.Attempt{ID: text.ID, Body: "hello", Link: conf.Name, References: []uint16{uint16(i + 1)}}, now); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.store.PartAnswered(t.Context(), store.PartAnswer{ID: text.ID, Result: store.PartUncertain}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := states(now.Add(59 * time.Second)); !slices.Equal(got, []string{"help unknown", "confirmation unknown"}) {
+		t.Errorf("before the grace is over: %q", got)
+	}
+	if got := states(now.Add(61 * time.Second)); !slices.Equal(got, []string{"help queued", "confirmation unknown"}) {
+		t.Errorf("after it: %q", got)
 	}
 }

@@ -207,7 +207,7 @@ func (d *Daemon) status(ctx context.Context) (*Status, error) {
 	if next, ok, err := d.store.NextDue(ctx); err == nil && ok {
 		s.NextDue = &next
 	}
-	if s.Unknown, err = d.store.Uncertain(ctx, d.now().Add(time.Second), 20); err != nil {
+	if s.Unknown, err = d.store.Uncertain(ctx, d.now().Add(time.Second), 20, nil); err != nil {
 		return nil, err
 	}
 	if s.Targets, err = d.store.Targets(ctx); err != nil {
@@ -414,15 +414,4 @@ func (d *Daemon) forget(ctx context.Context, a OptArgs) (*store.Forgotten, error
 		d.log.Log(ctx, noticeLevel, "forget", "calls", f.Calls, "texts", f.Texts, "threads", f.Threads, "still_out", slices.Concat(f.StillOut))
 	}
 	return &f, err
-}
-
-func (d *Daemon) backupTo(ctx context.Context, a BackupArgs) (*BackupArgs, error) {
-	if !strings.HasPrefix(a.Path, "/") {
-		return nil, &control.Error{Code: "path", Message: "the path of a backup must be absolute", Hint: "the daemon writes it, from its own folder"}
-	}
-	if err := d.store.Backup(ctx, a.Path); err != nil {
-		return nil, err
-	}
-	d.log.Info("backup", "file", a.Path)
-	return &a, nil
 }
