@@ -11,7 +11,8 @@ import (
 
 func backupVerb() *verb {
 	return &verb{name: "backup", args: "FILE", short: "write a checked copy of the state file while the daemon runs",
-		long: "To go back, stop the daemon and put the copy in the place of the state file.", run: runBackup}
+		long: "An older backup of this name is replaced, any other file is left alone. Without a running daemon the state file is\n" +
+			"copied all the same. To go back, stop the daemon and put the copy in the place of the state file.", run: runBackup}
 }
 
 func runBackup(ctx context.Context, e *env, v *verb, args []string) int {
@@ -23,7 +24,17 @@ func runBackup(ctx context.Context, e *env, v *verb, args []string) int {
 	if err != nil {
 		return fail(e, exitFailed, err, "")
 	}
-	if err := t.orOpen(ctx, "backup", daemon.BackupArgs{Path: path}, nil, func(ctx context.Context, st *store.Store) error { return st.Backup(ctx, path) }); err != nil {
+	offline := func(ctx context.Context, st *store.Store) error {
+		_, state, err := t.paths()
+		if err == nil {
+			err = daemon.BackupTarget(path, state)
+		}
+		if err != nil {
+			return err
+		}
+		return st.Backup(ctx, path)
+	}
+	if err := t.orOpen(ctx, "backup", daemon.BackupArgs{Path: path}, nil, offline); err != nil {
 		return report(e, err)
 	}
 	fmt.Fprintf(e.stdout, "%s: written and checked\n", path)
