@@ -154,6 +154,10 @@ func (d *doctor) smpp(ctx context.Context, c *configs.SMPP) finding {
 		if p := discover.Reach(ctx, "the message centre", c.Addr, secure); p != nil {
 			return problem(p)
 		}
+		if s := d.status.SMPPs[i]; s.Why != "" {
+			return failing(cmp.Or(s.Hint, "the log tells more: journalctl -t textback -g smpp-"),
+				"the daemon's bind at %s is down, though the address answers: %s", c.Addr, plain(s.Why))
+		}
 		return failing("the log tells the answer: journalctl -t textback -g smpp-",
 			"the daemon's bind at %s is down, though the address answers: the account is refused, or another program is bound with it", c.Addr)
 	}

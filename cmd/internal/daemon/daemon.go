@@ -287,6 +287,11 @@ func (d *Daemon) reload() (err error) {
 	for _, sentence := range changes.Restart {
 		d.log.Warn("reload-restart", "detail", sentence)
 	}
+	// What is read at the start only is in force as it was: the next reload compares with that, and the disk that is watched
+	// is the one written to.
+	kept := *cfg
+	kept.State, kept.Control, kept.ControlGroup = old.State, old.Control, old.ControlGroup
+	cfg = &kept
 	if err := d.apply(cfg); err != nil {
 		return err
 	}

@@ -260,6 +260,41 @@ url      = "http://`, 1)
 	w.await("the changed link", func() bool { return w.asterisk.Connected("other") })
 }
 
+func TestAStateFileThatIsNamedAnewStaysTheOldOneInEveryReload(t *testing.T) {
+	w := newWorld(t, fast, "")
+	w.start()
+	good := w.config
+	w.config = strings.Replace(good, "textback.db", "other.db", 1)
+	for i := range 2 {
+		w.reload <- syscall.SIGHUP
+		w.await("the reload", func() bool { return w.log.count("msg=reload ") == i+1 })
+		if n := w.log.count("msg=reload-restart"); n != i+1 {
+			t.Errorf("after %d reloads %d lines say that a restart is needed", i+1, n)
+		}
+	}
+	w.config = good
+	w.reload <- syscall.SIGHUP
+	w.await("the reload back", func() bool { return w.log.count("msg=reload ") == 3 })
+	if n := w.log.count("msg=reload-restart"); n != 2 {
+		t.Errorf("%d lines say that a restart is needed, want 2: back at the old name nothing is different", n)
+	}
+}
+
+func TestTheStatusTellsWhatMendsAWrongPassword(t *testing.T) {
+	w := newWorld(t, fast, "")
+	w.start()
+	w.config = strings.Replace(w.config, `username = "textback"`, `username = "wrong"`, 1)
+	w.reload <- syscall.SIGHUP
+	w.await("the refusals", func() bool { return w.log.count("msg=pbx-credentials") > 0 })
+	var do []string
+	for _, x := range w.status().Troubles {
+		do = append(do, x.Do)
+	}
+	if all := strings.Join(do, "; "); !strings.Contains(all, "against ari.conf") {
+		t.Errorf("the status says what to do: %q", all)
+	}
+}
+
 func TestSecretsNeverReachTheLog(t *testing.T) {
 	w := newWorld(t, fast, "")
 	w.freesw.SetPassword("another")

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -46,7 +47,7 @@ func (d *Daemon) troubles(cfg *configs.Config, s *Status) []Trouble {
 	for _, p := range s.PBXs {
 		switch {
 		case !p.Up:
-			add(Critical, "look at the PBX and the network; docs/troubleshooting.md", "PBX %s is down since %s, its calls are not seen%s", p.Name,
+			add(Critical, cmp.Or(p.Hint, "look at the PBX and the network; docs/troubleshooting.md"), "PBX %s is down since %s, its calls are not seen%s", p.Name,
 				p.Since.Format(time.RFC3339), because(p.Why))
 		case cfg.Alarm.Silence > 0 && s.Now.Sub(p.LastEvent) >= cfg.Alarm.Silence:
 			add(Warning, "call a line yourself; is it the PBX that rings the phones?", "PBX %s: no event since %s", p.Name, p.LastEvent.Format(time.RFC3339))
@@ -69,7 +70,7 @@ func (d *Daemon) troubles(cfg *configs.Config, s *Status) []Trouble {
 		if down == len(s.SMPPs) {
 			severity, effect = Critical, "no text can leave"
 		}
-		add(severity, "look at the network, or ask the gateway; docs/troubleshooting.md", "message centre %s is down since %s, %s%s", l.Name,
+		add(severity, cmp.Or(l.Hint, "look at the network, or ask the gateway; docs/troubleshooting.md"), "message centre %s is down since %s, %s%s", l.Name,
 			l.Since.Format(time.RFC3339), effect, because(l.Why))
 	}
 	if s.Store.LastError != "" {

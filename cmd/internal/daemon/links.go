@@ -148,6 +148,14 @@ func ClientTLS(caFile, serverName, addr string) (*tls.Config, error) {
 	return t, nil
 }
 
+// Hints that the log and the status give for a link that is down.
+const (
+	hintBind     = "check system_id, password and system_type of this [[smpp]]"
+	hintARI      = "check username and password of this [[pbx]] against ari.conf"
+	hintOtherApp = "give this [[pbx]] an app of its own"
+	hintESL      = "check the password of this [[pbx]] against event_socket.conf.xml"
+)
+
 func (d *Daemon) smppStatus(s smpp.Status) {
 	d.met.smppState(s)
 	if l := d.smppLink(s.Link); l != nil {
@@ -155,9 +163,11 @@ func (d *Daemon) smppStatus(s smpp.Status) {
 	}
 	switch s.State {
 	case smpp.Bound:
-		d.met.told("smpp", s.Link, nil)
-	case smpp.Down, smpp.Refused:
-		d.met.told("smpp", s.Link, s.Err)
+		d.met.told("smpp", s.Link, nil, "")
+	case smpp.Down:
+		d.met.told("smpp", s.Link, s.Err, "")
+	case smpp.Refused:
+		d.met.told("smpp", s.Link, s.Err, hintBind)
 	default:
 	}
 	attrs := []any{"smpp", s.Link, "bind", s.Bind}
@@ -169,7 +179,7 @@ func (d *Daemon) smppStatus(s smpp.Status) {
 		d.sparingly(slog.LevelWarn, "smpp-down "+s.Link+s.Bind, "smpp-down", append(attrs, "error", s.Err, "retry", s.Retry.Round(time.Millisecond).String(), "tries", s.Tries)...)
 	case smpp.Refused:
 		d.sparingly(slog.LevelError, "smpp-refused "+s.Link+s.Bind, "smpp-refused", append(attrs, "error", s.Err, "retry", s.Retry.Round(time.Second).String(),
-			"hint", "check system_id, password and system_type of this [[smpp]]")...)
+			"hint", hintBind)...)
 	case smpp.Stopped:
 		d.log.Info("smpp-stopped", attrs...)
 	default:

@@ -23,7 +23,7 @@ type meters struct {
 
 	mu    sync.Mutex
 	links map[linkKey]linkSince
-	whys  map[linkKey]string // why a link is down, as it was told last
+	whys  map[linkKey]downCause // why a link is down, as it was told last
 }
 
 // linkKey names a link: its kind ("pbx", "smpp") and its name in the configuration.
@@ -36,7 +36,7 @@ type linkSince struct {
 }
 
 func newMeters(version string) *meters {
-	m := &meters{Metrics: web.NewMetrics(version), links: make(map[linkKey]linkSince), whys: make(map[linkKey]string)}
+	m := &meters{Metrics: web.NewMetrics(version), links: make(map[linkKey]linkSince), whys: make(map[linkKey]downCause)}
 	m.lastReload.Store(true)
 	return m
 }
@@ -88,19 +88,22 @@ func (m *meters) since(kind, name string, up bool, now time.Time) time.Time {
 	return now
 }
 
-// told notes what a link told of itself last: why it is down, or nil once it is up.
-func (m *meters) told(kind, name string, why error) {
+// downCause is why a link is down, and what mends it where that is known.
+type downCause struct{ why, hint string }
+
+// told notes what a link told of itself last: why it is down, with the hint that the log gives ("": none), or nil once it is up.
+func (m *meters) told(kind, name string, why error, hint string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if why == nil {
 		delete(m.whys, linkKey{kind, name})
 		return
 	}
-	m.whys[linkKey{kind, name}] = why.Error()
+	m.whys[linkKey{kind, name}] = downCause{why.Error(), hint}
 }
 
-// why is why a link is down, "" if it never told.
-func (m *meters) why(kind, name string) string {
+// why is why a link is down, with nothing in it if it never told.
+func (m *meters) why(kind, name string) downCause {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.whys[linkKey{kind, name}]

@@ -97,7 +97,7 @@ func (d *Daemon) startLink(p *pbx, conf *configs.PBX) {
 	src, err := d.newSource(p, conf)
 	if err != nil {
 		d.log.Error("pbx-refused", "pbx", p.name, "error", err)
-		d.met.told("pbx", p.name, err)
+		d.met.told("pbx", p.name, err, "")
 		p.src.Store(nil)
 		close(end)
 		return
@@ -112,7 +112,7 @@ func (d *Daemon) startLink(p *pbx, conf *configs.PBX) {
 			}
 		})
 		if err != nil && ctx.Err() == nil {
-			d.met.told("pbx", p.name, err)
+			d.met.told("pbx", p.name, err, "")
 			d.log.Error("pbx-refused", "pbx", p.name, "error", err)
 		}
 	}()
@@ -273,21 +273,24 @@ func (d *Daemon) ariStatus(name string, s ari.Status) {
 	level, id := slog.LevelWarn, "pbx-"+s.Kind.String()
 	switch s.Kind {
 	case ari.StatusConnected:
-		d.met.told("pbx", name, nil)
+		d.met.told("pbx", name, nil, "")
 		level, id = slog.LevelInfo, "pbx-up"
 		attrs = append(attrs, "channels", s.Channels)
 	case ari.StatusLost, ari.StatusUnreachable:
-		d.met.told("pbx", name, s.Err)
+		d.met.told("pbx", name, s.Err, "")
 		id = "pbx-down"
 	case ari.StatusCredentials:
-		d.met.told("pbx", name, s.Err)
+		d.met.told("pbx", name, s.Err, hintARI)
 		level = slog.LevelError
-		attrs = append(attrs, "hint", "check username and password of this [[pbx]] against ari.conf")
+		attrs = append(attrs, "hint", hintARI)
 	case ari.StatusReplaced:
-		d.met.told("pbx", name, s.Err)
+		d.met.told("pbx", name, s.Err, hintOtherApp)
 		level = slog.LevelError
-		attrs = append(attrs, "hint", "give this [[pbx]] an app of its own")
-	case ari.StatusRefused, ari.StatusOverflow:
+		attrs = append(attrs, "hint", hintOtherApp)
+	case ari.StatusRefused:
+		d.met.told("pbx", name, s.Err, "")
+		level = slog.LevelError
+	case ari.StatusOverflow:
 		level = slog.LevelError
 	case ari.StatusUnfiltered, ari.StatusUnknownType:
 		level = slog.LevelDebug
@@ -304,8 +307,13 @@ func (d *Daemon) eslStatus(name string, s esl.Status) {
 		attrs = append(attrs, "suppressed", s.Withheld)
 	}
 	level, id := slog.LevelWarn, "pbx-down"
+	hint := ""
+	if s.Cause == esl.CausePassword {
+		hint = hintESL
+		attrs = append(attrs, "hint", hint)
+	}
 	if s.Cause != esl.CauseOverflow {
-		d.met.told("pbx", name, s.Err)
+		d.met.told("pbx", name, s.Err, hint)
 	}
 	switch {
 	case s.Cause == esl.CauseNone:
@@ -313,7 +321,6 @@ func (d *Daemon) eslStatus(name string, s esl.Status) {
 		attrs = append(attrs, "channels", s.Live)
 	case s.Cause == esl.CausePassword:
 		level, id = slog.LevelError, "pbx-credentials"
-		attrs = append(attrs, "hint", "check the password of this [[pbx]] against event_socket.conf.xml")
 	case s.Cause.Lasting():
 		level, id = slog.LevelError, "pbx-refused"
 	case s.Cause == esl.CauseOverflow:

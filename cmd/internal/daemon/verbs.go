@@ -49,8 +49,9 @@ type PBXStatus struct {
 	Name      string    `json:"name"`
 	Kind      string    `json:"kind"`
 	Up        bool      `json:"up"`
-	Since     time.Time `json:"since"`         // it is up, or down
-	Why       string    `json:"why,omitempty"` // it is down
+	Since     time.Time `json:"since"`          // it is up, or down
+	Why       string    `json:"why,omitempty"`  // it is down
+	Hint      string    `json:"hint,omitempty"` // what mends that, where it is known
 	Events    uint64    `json:"events"`
 	Lost      uint64    `json:"lost"`
 	LastEvent time.Time `json:"last_event"`
@@ -66,8 +67,9 @@ type SMPPStatus struct {
 	Name     string    `json:"name"`
 	Addr     string    `json:"addr"`
 	Up       bool      `json:"up"`
-	Since    time.Time `json:"since"`         // it is up, or down
-	Why      string    `json:"why,omitempty"` // it is down
+	Since    time.Time `json:"since"`          // it is up, or down
+	Why      string    `json:"why,omitempty"`  // it is down
+	Hint     string    `json:"hint,omitempty"` // what mends that, where it is known
 	InFlight int       `json:"in_flight"`
 	Accepted uint64    `json:"accepted"`
 	Refused  uint64    `json:"refused"`
@@ -177,7 +179,8 @@ func (d *Daemon) status(ctx context.Context) (*Status, error) {
 		}
 		ps.Since = d.met.since("pbx", p.name, ps.Up, s.Now)
 		if !ps.Up {
-			ps.Why = d.met.why("pbx", p.name)
+			t := d.met.why("pbx", p.name)
+			ps.Why, ps.Hint = t.why, t.hint
 		}
 		if ts := p.stats.Load(); ts != nil {
 			ps.Live, ps.Legs, ps.Swept = ts.Calls, ts.Legs, ts.Swept
@@ -190,7 +193,8 @@ func (d *Daemon) status(ctx context.Context) (*Status, error) {
 			Refused: c.Refused, InDoubt: c.Unanswered, Received: c.Delivered}
 		ls.Since = d.met.since("smpp", ls.Name, ls.Up, s.Now)
 		if !ls.Up {
-			ls.Why = d.met.why("smpp", ls.Name)
+			t := d.met.why("smpp", ls.Name)
+			ls.Why, ls.Hint = t.why, t.hint
 		}
 		s.SMPPs = append(s.SMPPs, ls)
 	}
