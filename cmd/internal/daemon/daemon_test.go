@@ -344,6 +344,19 @@ func TestAFailingDiskIsSurvived(t *testing.T) {
 	w.await("the text", func() bool { return len(w.textsTo("+15571230008")) == 1 })
 }
 
+func TestACallThatCouldNotBeStoredBeforeTheStopIsSaid(t *testing.T) {
+	w := newWorld(t, fast, "")
+	var broken faultyDisk
+	w.start(func(o *Options) { o.BeforeCommit = broken.commit })
+	broken.set(true)
+	w.played("04", "+15571230009")
+	w.await("the alarm", func() bool { return w.log.count("msg=store-failed") > 0 })
+	w.end()
+	if w.log.count("msg=calls-dropped") != 1 {
+		t.Errorf("the log does not tell that a call was given up:\n%s", w.log.tail())
+	}
+}
+
 func TestTheDaemonStopsWithinItsBound(t *testing.T) {
 	w := newWorld(t, fast, "")
 	w.start()

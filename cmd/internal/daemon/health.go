@@ -143,7 +143,15 @@ func (d *Daemon) missing(ctx context.Context) (all []string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeWithin)
 	defer cancel()
-	if err := d.prober.write(ctx, d); err != nil {
+	// On a full disk a small mark may still find room in the file, where a call does not: what waits after a failure is asked first.
+	stuck := false
+	if st, err := d.store.Stats(ctx); err != nil || st.LastError != "" {
+		for _, conf := range r.cfg.PBXs {
+			p := d.pbxNamed(conf.Name)
+			stuck = stuck || p != nil && p.queue.len() > 0
+		}
+	}
+	if stuck || d.prober.write(ctx, d) != nil {
 		all = append(all, "the state file cannot be written")
 	}
 	return all

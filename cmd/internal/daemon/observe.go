@@ -263,7 +263,13 @@ const judgeAtOnce = 64
 func (d *Daemon) judge(ctx context.Context, p *pbx) {
 	defer close(p.done)
 	var wg sync.WaitGroup
-	defer wg.Wait()
+	var lost atomic.Int64
+	defer func() {
+		wg.Wait()
+		if n := int(lost.Load()) + p.queue.len(); n > 0 {
+			d.log.Error("calls-dropped", "pbx", p.name, "changes", n, "reason", "the state file could not be written before the stop")
+		}
+	}()
 	places := make(chan struct{}, judgeAtOnce)
 	last := make(map[string]chan struct{}) // closed when the last change of a caller is dealt with
 	for {
@@ -298,7 +304,9 @@ func (d *Daemon) judge(ctx context.Context, p *pbx) {
 			if before != nil {
 				<-before
 			}
-			d.judgeOne(ctx, p, c)
+			if !d.judgeOne(ctx, p, c) {
+				lost.Add(1)
+			}
 		})
 	}
 }
@@ -306,19 +314,28 @@ func (d *Daemon) judge(ctx context.Context, p *pbx) {
 // ending is what all spellings of a number have in common: who calls back may dial a prefix that the caller's number came without.
 func ending(number string) string { return number[max(0, len(number)-7):] }
 
-// judgeOne settles a change, whatever it takes.
-func (d *Daemon) judgeOne(ctx context.Context, p *pbx, c change) {
-	wait := 100 * time.Millisecond
+// judgeOne settles a change, whatever it takes; false if it had to be given up because the daemon stops.
+func (d *Daemon) judgeOne(ctx context.Context, p *pbx, c change) bool {
+	const first = 100 * time.Millisecond
+	wait, stopping := first, (<-chan struct{})(p.tracked) // closed when the daemon stops: then a long wait would be the last
 	for {
 		err := d.settle(ctx, p, c)
 		if err == nil {
-			return
+			return true
 		}
 		d.sparingly(slog.LevelError, "store", "store-failed", "what", "verdict", "call", c.Call.ID, "error", err,
 			"waiting", p.queue.len())
 		d.met.StoreErrors.Inc()
-		if !sleep(ctx, wait) {
-			return
+		if stopping == nil { // there is little time left
+			wait = first
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-stopping:
+			stopping = nil
+		case <-ctx.Done():
+			return false
 		}
 		wait = min(2*wait, 10*time.Second)
 	}
