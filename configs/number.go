@@ -9,16 +9,16 @@ import (
 	"textback"
 )
 
-// isRegion tells whether a word is a region code of the numbering plans (ISO 3166-1 alpha-2), like "US".
-func isRegion(code string) bool { return phonenumbers.GetSupportedRegions()[code] }
+// IsRegion tells whether a word is a region code of the numbering plans (ISO 3166-1 alpha-2), like "US".
+func IsRegion(code string) bool { return phonenumbers.GetSupportedRegions()[code] }
 
 // region reads a region key; "" is left to the caller.
 func (s *section) region(key, code string, at position) (string, bool) {
-	if isRegion(code) {
+	if IsRegion(code) {
 		return code, true
 	}
 	hint := `write the two capital letters of a country, like "US" or "GB"`
-	if up := strings.ToUpper(strings.TrimSpace(code)); isRegion(up) {
+	if up := strings.ToUpper(strings.TrimSpace(code)); IsRegion(up) {
 		hint = fmt.Sprintf("write %q", up)
 	} else if up == "UK" {
 		hint = `write "GB"`

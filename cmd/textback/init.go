@@ -79,7 +79,7 @@ func runInit(ctx context.Context, e *env, v *verb, args []string) int {
 		return fail(e, exitFailed, errors.New("interrupted: nothing was written"), "")
 	case errors.Is(err, errInputEnded):
 		fmt.Fprintln(e.stdout)
-		return fail(e, exitFailed, fmt.Errorf("%w: nothing was written", err), "")
+		return fail(e, exitFailed, fmt.Errorf("%w: nothing was written", err), "without a person to ask: --answers FILE")
 	case errors.As(err, &problem):
 		return fail(e, exitFailed, fmt.Errorf("%w: nothing was written", err), problem.Hint)
 	case errors.As(err, &answer):
@@ -201,7 +201,11 @@ func readAnswers(path string) (map[string]string, error) {
 
 // run asks, tries, and writes at the very end.
 func (r *initRun) run(ctx context.Context) error {
-	r.ask.say("textback init: %s will be written when all is known, not before. Enter takes what stands in [brackets].\n", r.flags.config)
+	if r.flags.printing {
+		r.ask.say("textback init: nothing is written, the configuration is printed at the end. Enter takes what stands in [brackets].\n")
+	} else {
+		r.ask.say("textback init: %s will be written when all is known, not before. Enter takes what stands in [brackets].\n", r.flags.config)
+	}
 	for _, step := range []func(context.Context) error{r.askReplace, r.askPBX, r.askRecords, r.askBusiness, r.askLines,
 		r.askWords, r.askSMPP, r.finish} {
 		if err := step(ctx); err != nil {

@@ -210,6 +210,7 @@ func TestInitSaysWhatIsWrongAndWritesNothing(t *testing.T) {
 		"a wrong carrier's account":   {map[string]string{"smpp_system_id": "other"}, "refuses the bind"},
 		"a country that is none":      {map[string]string{"country": "England"}, "two letters"},
 		"the United Kingdom":          {map[string]string{"country": "UK"}, "GB"},
+		"a country of no numbers":     {map[string]string{"country": "XX"}, "XX is no country that has telephone numbers"},
 		"a time zone that is none":    {map[string]string{"timezone": "EST"}, "America/New_York"},
 		"a line that is no number":    {map[string]string{"lines": "100"}, `"100" is not a number of US`},
 		"a name with a control":       {map[string]string{"business": "Acme\x1b[2J"}, "control character"},

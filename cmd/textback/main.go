@@ -115,6 +115,14 @@ func usage(w io.Writer) {
 }
 
 func help(e *env, name string) int {
+	switch name {
+	case "version":
+		fmt.Fprint(e.stdout, "Usage: textback version\n\nprint the version, with that of Go and the machine it is made for.\n")
+		return exitOK
+	case "help":
+		usage(e.stdout)
+		return exitOK
+	}
 	for _, v := range verbs() {
 		if v.name == name {
 			printHelp(e.stdout, v)
@@ -122,7 +130,7 @@ func help(e *env, name string) int {
 			return exitOK
 		}
 	}
-	fmt.Fprintf(e.stderr, "textback: there is no command %q\n", name)
+	fmt.Fprintf(e.stderr, "textback: there is no command %q\ntextback: hint: `textback help` lists them\n", name)
 	return exitUsage
 }
 

@@ -21,7 +21,7 @@ func runOptout(ctx context.Context, e *env, v *verb, args []string) int {
 	t := targetFlags(fs)
 	business := fs.String("business", "", "`KEY` of one business; it counts for all that share its sender")
 	source := fs.String("source", store.SourceCommand, "where the wish came from, a `WORD` such as voicemail")
-	note := fs.String("note", "", "what was said")
+	note := fs.String("note", "", "`TEXT` of what was said")
 	rest, code, ok := v.parse(e, fs, args)
 	if !ok {
 		return code
@@ -43,7 +43,7 @@ func runOptout(ctx context.Context, e *env, v *verb, args []string) int {
 				fmt.Fprintln(w, "nothing to change: it was so already")
 				return
 			}
-			fmt.Fprintf(w, "done: ledger entry %d, queued texts cancelled: %d\n", r.Entry.Seq, len(r.Cancelled))
+			fmt.Fprintf(w, "%s is opted %s: ledger entry %d, queued texts cancelled: %d\n", r.Entry.Number, map[string]string{"add": "out", "remove": "in"}[word], r.Entry.Seq, len(r.Cancelled))
 		})
 	case word == "list" && len(rest) == 0:
 		list := []store.OptedOut{}
