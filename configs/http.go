@@ -13,7 +13,7 @@ const minToken = 16
 const minPassword = 12
 
 // readHTTP reads [http].
-func readHTTP(root *section) HTTP {
+func readHTTP(root *section, metrics string) HTTP {
 	s := root.table("http")
 	if s == nil {
 		return HTTP{PerMinute: 60}
@@ -39,6 +39,9 @@ func readHTTP(root *section) HTTP {
 	}
 	if h.PagePassword.IsSet() && h.Listen == "" {
 		s.suspect("page_password", "is set and nothing listens: the web page is off", `write listen = "127.0.0.1:9642"`)
+	}
+	if h.Listen != "" && h.Listen == metrics {
+		s.suspect("listen", h.Listen+" is that of [metrics] as well: one of the two will not open", `write another port, like "127.0.0.1:9642"`)
 	}
 	items, _ := s.list("trusted_proxies")
 	for _, it := range items {

@@ -64,7 +64,7 @@ func (c *checker) config(root *table) *Config {
 	config := &Config{
 		File:         c.file,
 		State:        s.absolute("state", defaultState),
-		Control:      s.absolute("control", defaultControl),
+		Control:      s.socket("control", defaultControl),
 		ControlGroup: s.str("control_group", ""),
 	}
 	config.Syslog = readSyslog(s)
@@ -83,7 +83,7 @@ func (c *checker) config(root *table) *Config {
 	b.rules(s)
 	config.Notify = b.notifies(s)
 	b.replies(s)
-	config.HTTP = readHTTP(s)
+	config.HTTP = readHTTP(s, config.Metrics.Listen)
 	config.Bookings = b.bookings(s)
 	config.Records = b.records(s)
 	config.Report = b.report(s)
@@ -109,6 +109,19 @@ type builder struct {
 	badTemplates   map[string]bool       // that were refused
 	templatePlaces map[string][]position // of the variants, by name
 	replyPlaces    map[string]position   // of the [[reply]] texts, by name
+}
+
+// longestSocket is what the address of a unix socket has room for, in bytes (unix(7): sun_path, with a zero at its end).
+const longestSocket = 107
+
+// socket reads the path of a socket that textback makes.
+func (s *section) socket(key, otherwise string) string {
+	path := s.absolute(key, otherwise)
+	if len(path) > longestSocket {
+		s.bad(key, fmt.Sprintf("the path of a socket has room for %d bytes, this one has %d", longestSocket, len(path)),
+			fmt.Sprintf("write a shorter one, like %q", otherwise))
+	}
+	return path
 }
 
 // absolute reads the path of a file that textback makes.

@@ -102,9 +102,9 @@ func runDoctor(ctx context.Context, e *env, v *verb, args []string) int {
 		if err := enc.Encode(map[string]any{"checks": all, "failed": failed, "warnings": warned}); err != nil {
 			return fail(e, exitFailed, err, "")
 		}
-	} else {
-		fmt.Fprintf(e.stdout, "\n%d checks: %d ok, %d to look at, %d failed\n", len(all), len(all)-failed-warned,
-			warned, failed)
+	} else if _, err := fmt.Fprintf(e.stdout, "\n%d checks: %d ok, %d to look at, %d failed\n", len(all), len(all)-failed-warned,
+		warned, failed); err != nil {
+		return fail(e, exitFailed, err, "")
 	}
 	if failed > 0 || ctx.Err() != nil {
 		return exitFailed
