@@ -13,6 +13,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"golang.org/x/sys/unix"
+
+	"textback/store"
 )
 
 // Free space below which the state file is in danger.
@@ -115,6 +117,13 @@ func (d *doctor) state(ctx context.Context) finding {
 		if why := d.user.may(path, writing); why != "" {
 			return failing(fmt.Sprintf("chown %s: %s && chmod 600 %s", d.user.name, path, path),
 				"the daemon's user %s cannot write %s: %s", d.user.name, path, why)
+		}
+		if !d.running { // else it is the daemon's, which could not have started with a damaged one
+			if st, err := store.Open(store.Options{Path: path, ReadOnly: true}); err == nil {
+				st.Close()
+			} else if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNewer) {
+				return failing("docs/state.md tells the way back to a backup", "%v", err)
+			}
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return failing("sudo textback doctor", "%v", err)

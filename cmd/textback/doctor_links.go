@@ -50,7 +50,7 @@ func (d *doctor) linkChecks() (list []check) {
 	add("log", d.log)
 	for _, l := range []struct{ name, addr string }{{"metrics", d.cfg.Metrics.Listen}, {"http", d.cfg.HTTP.Listen}} {
 		if l.addr != "" {
-			add(l.name, func(ctx context.Context) finding { return d.listener(ctx, l.addr) })
+			add(l.name, func(ctx context.Context) finding { return d.listener(ctx, l.name, l.addr) })
 		}
 	}
 	return list
@@ -339,8 +339,12 @@ func (d *doctor) log(ctx context.Context) finding {
 }
 
 // listener looks whether the daemon listens, or could.
-func (d *doctor) listener(ctx context.Context, addr string) finding {
+func (d *doctor) listener(ctx context.Context, name, addr string) finding {
 	if d.running {
+		if d.status != nil && d.status.Shut[name] != "" { // whoever answers there, it is not the daemon
+			return failing("`ss -ltnp` shows who has the port; systemctl reload textback tries again", "the daemon does not listen: %s",
+				d.status.Shut[name])
+		}
 		if p := discover.Reach(ctx, "textback", addr, nil); p != nil {
 			return failing("the log tells why: journalctl -t textback -g listen; is the port taken? `ss -ltnp`",
 				"the daemon does not listen: %s", p.Message)

@@ -390,3 +390,23 @@ func TestRightsAreThoseOfTheDaemonsUser(t *testing.T) {
 		t.Error("a folder that is closed lets nobody through, and what is not there cannot be read")
 	}
 }
+
+func TestDoctorTellsOfADamagedStateFile(t *testing.T) {
+	s := doctorStand(t, nil)
+	_, state, err := configs.Paths(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(state, s.dir) {
+		t.Skipf("the state file %s is not the test's own", state)
+	}
+	if err := os.MkdirAll(filepath.Dir(state), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(state, make([]byte, 1<<15), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if by, err := s.findings(); err == nil || by["state"].State != stateFailed || !strings.Contains(by["state"].Detail, "is damaged") {
+		t.Errorf("%v: %+v", err, by["state"])
+	}
+}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -389,5 +390,26 @@ func TestAClockThatIsSetNeitherHurriesNorHoldsAText(t *testing.T) {
 				t.Errorf("%d texts", n)
 			}
 		})
+	}
+}
+
+func TestAListenerWhosePortIsTakenIsATroubleUntilAReloadOpensIt(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	w := newWorld(t, fast, fmt.Sprintf("[http]\nlisten = %q\n", l.Addr().String()))
+	w.start()
+	w.await("the failure", func() bool { return w.log.count("msg=http-failed") > 0 })
+	s := w.status()
+	if s.Shut["http"] == "" || len(s.Troubles) != 1 || !strings.Contains(s.Troubles[0].What, "the listener of [http] is not open") {
+		t.Errorf("the status tells of %q and %+v", s.Shut, s.Troubles)
+	}
+	l.Close()
+	w.reload <- syscall.SIGHUP
+	w.await("the listener", func() bool { return w.log.count("msg=http-listen") > 0 })
+	if s := w.status(); len(s.Shut) > 0 || len(s.Troubles) > 0 {
+		t.Errorf("the status still tells of %q and %+v", s.Shut, s.Troubles)
 	}
 }

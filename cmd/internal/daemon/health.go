@@ -98,6 +98,9 @@ func (d *Daemon) troubles(cfg *configs.Config, s *Status) []Trouble {
 			add(Warning, "change or remove its [[notify]], reload", "hand-off %s is disabled: %s", t.Name, t.Note)
 		}
 	}
+	for _, what := range slices.Sorted(maps.Keys(s.Shut)) {
+		add(Warning, "is the port taken? `ss -ltnp`; a reload tries again", "the listener of [%s] is not open: %s", what, s.Shut[what])
+	}
 	if !s.ReloadGood {
 		add(Warning, "`textback check`, mend the line that it names, reload again", "the last reload failed: the old configuration is in force")
 	}

@@ -37,6 +37,7 @@ type Status struct {
 	Unknown  []textback.Text   `json:"in_doubt,omitempty"`
 	Targets  []store.Target    `json:"disabled_notify,omitempty"`
 	Counts   []store.Count     `json:"counts"`
+	Shut     map[string]string `json:"listeners_failed,omitempty"` // why "http" or "metrics" is not open
 	Warnings []string          `json:"warnings,omitempty"`
 	Shadow   []string          `json:"shadow_lines,omitempty"` // lines in shadow mode
 	Lines    int               `json:"lines"`
@@ -197,6 +198,14 @@ func (d *Daemon) status(ctx context.Context) (*Status, error) {
 			ls.Why, ls.Hint = t.why, t.hint
 		}
 		s.SMPPs = append(s.SMPPs, ls)
+	}
+	for _, what := range []string{"http", "metrics"} {
+		if t := d.met.why(kindListener, what); t.why != "" {
+			if s.Shut == nil {
+				s.Shut = make(map[string]string)
+			}
+			s.Shut[what] = t.why
+		}
 	}
 	if free, size, err := disk(filepath.Dir(cfg.State)); err == nil {
 		s.Disk = &Disk{Free: free, Size: size}

@@ -18,12 +18,16 @@ import (
 	"textback/store"
 )
 
+// kindListener is the kind of link that a listener is to the meters; "http" and "metrics" are the names.
+const kindListener = "listener"
+
 // listenWhile serves HTTP as the configuration says, and again when it says something else. It ends with ctx; trouble with
 // a listener is logged and waits for the next reload: calls and texts matter more.
 func (d *Daemon) listenWhile(ctx context.Context, what string, open func(*configs.Config) (net.Listener, http.Handler, string, error)) error {
 	changed := d.subscribe()
 	for ctx.Err() == nil {
 		l, h, key, err := open(d.conf.Load().cfg)
+		d.met.told(kindListener, what, err, "")
 		if err != nil {
 			d.log.Error(what+"-failed", "error", err)
 		}
