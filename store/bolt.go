@@ -73,21 +73,7 @@ func (b *boltTx) Scan(t table, from, to []byte, backward bool, fn func(k, v []by
 	}
 	c := bucket.Cursor()
 	if backward {
-		k, v := c.Last()
-		if to != nil {
-			// Seek finds the first key at or after to: the one before it is ours.
-			if k, _ = c.Seek(to); k == nil {
-				k, v = c.Last()
-			} else {
-				k, v = c.Prev()
-			}
-		}
-		for ; k != nil && string(k) >= string(from); k, v = c.Prev() {
-			if !fn(k, v) {
-				return nil
-			}
-		}
-		return nil
+		return scanBack(c, from, to, fn)
 	}
 	k, v := c.First()
 	if from != nil {
@@ -97,6 +83,36 @@ func (b *boltTx) Scan(t table, from, to []byte, backward bool, fn func(k, v []by
 		if !fn(k, v) {
 			return nil
 		}
+	}
+	return nil
+}
+
+// scanBack walks from the last key before to down to from. A page whose keys were all deleted in this same transaction stays in
+// the tree until the commit: there Prev tells of no key although there are more before it, and Last never returns if all pages are
+// like that. So the lowest key is looked up first, upwards, where bbolt steps over such pages: as long as it was not met, there
+// is one more.
+func scanBack(c *bolt.Cursor, from, to []byte, fn func(k, v []byte) bool) error {
+	lowest, _ := c.Seek(from)
+	if lowest == nil || to != nil && string(lowest) >= string(to) {
+		return nil
+	}
+	before := func() (k, v []byte) {
+		for k == nil {
+			k, v = c.Prev()
+		}
+		return k, v
+	}
+	var k, v []byte
+	if to != nil {
+		k, _ = c.Seek(to) // the first key at or after to: the one before it is ours
+	}
+	if k == nil {
+		k, v = c.Last()
+	} else {
+		k, v = before()
+	}
+	for fn(k, v) && string(k) != string(lowest) {
+		k, v = before()
 	}
 	return nil
 }
