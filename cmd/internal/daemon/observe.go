@@ -292,7 +292,8 @@ func (d *Daemon) judge(ctx context.Context, p *pbx) {
 				}
 			})
 		}
-		who := ending(cmp.Or(c.Call.Party.Number, c.Call.ID))
+		f := d.facts(p, &c.Call)
+		who := ending(cmp.Or(f.CallerKey(), c.Call.Party.Number, c.Call.ID))
 		before, done := last[who], make(chan struct{})
 		last[who] = done
 		wg.Go(func() {
@@ -311,7 +312,7 @@ func (d *Daemon) judge(ctx context.Context, p *pbx) {
 	}
 }
 
-// ending is what all spellings of a number have in common: who calls back may dial a prefix that the caller's number came without.
+// ending is what all readings of a number have in common, also those of two configurations: one may lack the country or a prefix.
 func ending(number string) string { return number[max(0, len(number)-7):] }
 
 // judgeOne settles a change, whatever it takes; false if it had to be given up because the daemon stops.
@@ -405,7 +406,9 @@ func (d *Daemon) keys(cfg *configs.Config, f rules.Facts) store.Keys {
 	b := f.Line.Business
 	k.Business, k.Line, k.Zone = b.Key, f.Line.Number, b.Zone
 	k.RepeatWithin, k.InThread = f.Line.Policy.RepeatWithin, f.Line.Policy.InThread
-	k.Recall = f.Line.Policy.MaxUnreplied
+	for _, l := range cfg.Set.Lines { // the guard counts the texts of all lines
+		k.Recall = max(k.Recall, l.Policy.MaxUnreplied)
+	}
 	k.SharedWith = cfg.Set.SharedWith(b.Key)
 	k.Shadow = f.Line.Policy.Shadow
 	return k
