@@ -258,6 +258,7 @@ func ender(e textback.Ender) string {
 var kindWords = map[textback.TextKind]string{
 	textback.MissedCallText: "after the missed call", textback.ConfirmationText: "confirmation", textback.HelpText: "answer to HELP",
 	textback.BranchText: "automatic answer", textback.StaffText: "to staff", textback.BookingText: "booking confirmation", textback.PersonText: "by a person",
+	textback.TestText: "a test",
 }
 
 // kind is what a text was for.

@@ -28,7 +28,7 @@ func TestEveryOutcomeReasonStateAndKindHasWordsForPeople(t *testing.T) {
 			t.Errorf("state %v", s)
 		}
 	}
-	for k := textback.MissedCallText; k <= textback.BookingText; k++ {
+	for k := textback.MissedCallText; k <= textback.TestText; k++ {
 		if kindWords[k] == "" {
 			t.Errorf("kind %v", k)
 		}
