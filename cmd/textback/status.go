@@ -17,7 +17,7 @@ import (
 )
 
 func statusVerb() *verb {
-	return &verb{name: "status", args: "[--json | --check]", short: "show the links, what waits, what is in doubt, and what to mend",
+	return &verb{name: "status", args: "[--json | --check] [--timeout TIME]", short: "show the links, what waits, what is in doubt, and what to mend",
 		long: "With --check it is a plugin for Nagios, Icinga and their like: one line with performance data, and the exit code 0 if all\n" +
 			"is well, 1 for a warning, 2 if calls are not seen or nobody can be texted, 3 if that cannot be found out. Without it the\n" +
 			"exit code is 0 whenever the daemon answers, 1 if it does not.", run: runStatus}
@@ -27,15 +27,21 @@ func runStatus(ctx context.Context, e *env, v *verb, args []string) int {
 	fs := v.flags(e)
 	t := targetFlags(fs)
 	check := fs.Bool("check", false, "one line and an exit code for a monitoring system")
+	within := fs.Duration("timeout", 9*time.Second, "`TIME` to wait for the daemon's answer") // NRPE and Nagios wait for ten
 	rest, code, ok := v.parse(e, fs, args)
 	if !ok {
 		return code
 	}
-	if len(rest) > 0 || *check && *t.json {
+	if len(rest) > 0 || *check && *t.json || *within <= 0 {
 		return v.misuse(e)
 	}
 	var s daemon.Status
-	err := t.call(ctx, "status", nil, &s)
+	bound, cancel := context.WithTimeout(ctx, *within)
+	defer cancel()
+	err := t.call(bound, "status", nil, &s)
+	if err != nil && ctx.Err() == nil && bound.Err() != nil {
+		err = fmt.Errorf("%w within %s", errMute, *within)
+	}
 	if *check {
 		return checkStatus(e, &s, err)
 	}
@@ -44,6 +50,9 @@ func runStatus(ctx context.Context, e *env, v *verb, args []string) int {
 	}
 	return t.show(e, s, func(w io.Writer) { printStatus(w, &s) })
 }
+
+// errMute: the process is there and hangs, or is stopped; calls are most likely not seen.
+var errMute = errors.New("textback runs and does not answer")
 
 // Exit codes of a monitoring plugin (Monitoring Plugins Development Guidelines, "Plugin Return Codes").
 const (
@@ -62,7 +71,7 @@ func checkStatus(e *env, s *daemon.Status, err error) int {
 		return code
 	}
 	switch {
-	case errors.Is(err, control.ErrNotRunning):
+	case errors.Is(err, control.ErrNotRunning), errors.Is(err, errMute):
 		return say(checkCritical, err.Error(), "")
 	case err != nil:
 		return say(checkUnknown, err.Error(), "")

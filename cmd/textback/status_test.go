@@ -3,7 +3,10 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -89,5 +92,29 @@ func TestStatusTellsHowItStandsAndWhatToMend(t *testing.T) {
 	}
 	if _, code := status("--check", "--json"); code != 2 {
 		t.Errorf("both ways at once: %d", code)
+	}
+}
+
+func TestStatusDoesNotWaitForeverForADaemonThatHangs(t *testing.T) {
+	dir, err := os.MkdirTemp("", "tb") // the path of a socket must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", socket) // it takes connections, and nobody reads them
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, c := range []struct {
+		arg  string
+		code int
+		says string
+	}{{"--check", checkCritical, "TEXTBACK CRITICAL - textback runs and does not answer within 50ms\n"}, {"--json", exitFailed, "does not answer within 50ms"}} {
+		out, err := exec.Command("textback", "status", "--control", socket, "--timeout", "50ms", c.arg).CombinedOutput()
+		if exitCode(err) != c.code || !strings.Contains(string(out), c.says) {
+			t.Errorf("%s: %v, %q", c.arg, err, out)
+		}
 	}
 }
