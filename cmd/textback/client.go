@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -87,7 +88,11 @@ func (t *target) orOpen(ctx context.Context, name string, args, reply any, f fun
 // report prints an error of a call with its hint.
 func report(e *env, err error) int {
 	hint := control.Hint(err)
-	if hint == "" && errors.Is(err, control.ErrNotRunning) {
+	switch {
+	case hint != "", errors.Is(err, store.ErrCorrupt): // whose message says what to do
+	case errors.Is(err, fs.ErrPermission):
+		hint = "use sudo"
+	case errors.Is(err, control.ErrNotRunning):
 		hint = "start it with `textback run`, or name its socket with --control"
 	}
 	return fail(e, exitFailed, err, hint)

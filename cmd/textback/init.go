@@ -122,6 +122,9 @@ func (r *initRun) prepare() error {
 		return fmt.Errorf("find the passwords' folder: %w", err)
 	}
 	if !f.printing {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return fmt.Errorf("%s is a folder: --config names the file that is to be written", path)
+		}
 		if _, err := os.Lstat(path); err == nil && !f.force && f.answers != "" {
 			return fmt.Errorf("%s: %w", path, errConfigExists)
 		}

@@ -560,3 +560,18 @@ func TestAFolderOfJSONRecordsIsReadAsTheDaemonWill(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+func TestInitDoesNotTakeAFolderForAConfiguration(t *testing.T) {
+	s := newInitStand(t)
+	folder := filepath.Join(s.dir, "folder")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.run(nil, "init", "--force", "--config", folder, "--answers", s.answers(nil))
+	if exitCode(err) != exitUsage || !strings.Contains(out, "is a folder") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := os.Lstat(folder + ".secrets"); err == nil {
+		t.Error("the passwords were written all the same")
+	}
+}
