@@ -87,6 +87,18 @@ func (e Ender) String() string {
 	}
 }
 
+// Side is the ender in words for people.
+func (e Ender) Side() string {
+	switch e {
+	case EndedByCaller:
+		return "the caller"
+	case EndedByPBX:
+		return "the PBX"
+	default:
+		return "nobody knows whom"
+	}
+}
+
 // Evidence is one thing that led to an outcome, kept for `textback explain`.
 type Evidence struct {
 	At   time.Time // by the PBX's clock; zero if not tied to a moment

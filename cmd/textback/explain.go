@@ -109,7 +109,7 @@ func printCall(w io.Writer, v *textback.Verdict) {
 	case c.Party.Verification != textback.Unverified:
 		fmt.Fprintf(w, "; verification of the number: %s", c.Party.Verification)
 	}
-	fmt.Fprintf(w, "\n  rang %s, ended by %s", c.Ring.Round(100*time.Millisecond), enderWord(c.EndedBy))
+	fmt.Fprintf(w, "\n  rang %s, ended by %s", c.Ring.Round(100*time.Millisecond), c.EndedBy.Side())
 	if !c.End.IsZero() {
 		fmt.Fprintf(w, " at %s", c.End.Local().Format("15:04:05"))
 	}
@@ -135,17 +135,6 @@ func printCall(w io.Writer, v *textback.Verdict) {
 	fmt.Fprintf(w, ": %s\n", plain(d.Detail))
 	if d.Rule != "" {
 		fmt.Fprintf(w, "  rule: %s\n", plain(d.Rule))
-	}
-}
-
-func enderWord(by textback.Ender) string {
-	switch by {
-	case textback.EndedByCaller:
-		return "the caller"
-	case textback.EndedByPBX:
-		return "the PBX"
-	default:
-		return "nobody knows whom"
 	}
 }
 

@@ -18,7 +18,7 @@ type newFile struct {
 }
 
 // writeAll writes files whole or not at all: each beside its place, synced, then all are put there. Without force none is
-// replaced. What was put there before one failed is taken away again. Mode 0640, and the daemon's group if there is one.
+// replaced. What was put there before one failed is taken away again.
 func writeAll(files []newFile, force bool) (err error) {
 	var made []string // temporary
 	var placed []string
@@ -85,6 +85,8 @@ func existsHint(err error) error {
 	return err
 }
 
+// writeTemp writes a file that the daemon's group may read. Where there is no such group, or it may not be given, nobody but the writer
+// may, unless that is root: a group of other users is no place for a password.
 func writeTemp(f newFile) (path string, err error) {
 	t, err := os.CreateTemp(filepath.Dir(f.path), ".textback-init-*")
 	if err != nil {
@@ -98,11 +100,11 @@ func writeTemp(f newFile) (path string, err error) {
 			_ = os.Remove(t.Name())
 		}
 	}()
-	if err := t.Chmod(0o640); err != nil {
-		return "", err
-	}
-	if gid, ok := daemonGroup(); ok {
-		_ = t.Chown(-1, gid) // only root, or a member, may: doctor tells if the daemon cannot read it
+	gid, ok := daemonGroup()
+	if ok && t.Chown(-1, gid) == nil || os.Getuid() == 0 {
+		if err := t.Chmod(0o640); err != nil {
+			return "", err
+		}
 	}
 	if _, err := t.WriteString(f.data); err != nil {
 		return "", err

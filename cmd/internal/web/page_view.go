@@ -52,7 +52,7 @@ func newViews(reportStyle string) (*views, error) {
 		"asset": func(name string) string { return uiRoot + "static/" + v.hashed[name] },
 		"pair":  func(f frame, x any) pair { return pair{f, x} },
 		"shown": shown, "fold": fold, "snippet": snippet, "telephone": telephone, "caller": caller, "outcome": outcome, "reason": reason,
-		"markText": func(t textback.Text) mark { return markOf(&t) }, "markState": func(s textback.TextState) mark { return stateMarks[s] }, "verdictMark": verdictMark, "why": why, "kind": kind, "ender": ender, "guards": guardsOf, "lasted": lasted,
+		"markText": func(t textback.Text) mark { return markOf(&t) }, "markState": func(s textback.TextState) mark { return stateMarks[s] }, "verdictMark": verdictMark, "why": why, "kind": kind, "guards": guardsOf, "lasted": lasted,
 		"gsm1": func() string { return one }, "gsm2": func() string { return two },
 		"plural": func(n int, word string) string {
 			if n == 1 {

@@ -243,18 +243,6 @@ func guardsOf(v textback.Verdict) guards {
 	return out
 }
 
-// ender is who ended a call.
-func ender(e textback.Ender) string {
-	switch e {
-	case textback.EndedByCaller:
-		return "the caller"
-	case textback.EndedByPBX:
-		return "the PBX"
-	default:
-		return "nobody knows whom"
-	}
-}
-
 var kindWords = map[textback.TextKind]string{
 	textback.MissedCallText: "after the missed call", textback.ConfirmationText: "confirmation", textback.HelpText: "answer to HELP",
 	textback.BranchText: "automatic answer", textback.StaffText: "to staff", textback.BookingText: "booking confirmation", textback.PersonText: "by a person",
