@@ -308,6 +308,10 @@ func TestLabASilentPBXIsNoticedAndNotTakenForARestartedOne(t *testing.T) {
 		fault, mend func(context.Context) error
 	}{{"frozen", real.Freeze, real.Thaw}, {"packets dropped", real.Cut, real.Mend}} {
 		t.Run(tc.name, func(t *testing.T) {
+			// A fresh one: Asterisk 22 was seen to answer no websocket any more after clients had gone without a word.
+			if err := real.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			o := labOptions(t)
 			o.Ping, o.Idle, o.HandshakeTimeout, o.RequestTimeout = time.Second, 3*time.Second, 3*time.Second, 3*time.Second
 			l := connectLab(t, o)
