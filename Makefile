@@ -40,7 +40,7 @@ made: all
 	$(GO) run ./cmd/packaging -textback build/textback -version '$(VERSION)' -date $(SOURCE_DATE_EPOCH) \
 		-maintainer '$(MAINTAINER)' -out build/made
 	cd build/made && gzip -9n textback.1 textback.toml.5 changelog third-party-notices.txt
-	install -m 644 docs/* build/doc/
+	cd docs && find . -type f -exec install -D -m 644 {} ../build/doc/{} \;
 	sed -i -E 's#\]\(\.\./configs#](examples#' build/doc/*.md
 	install -m 644 configs/reference.toml configs/minimal.toml build/doc/examples/
 	cd configs && find $(EXAMPLES) -type f ! -name '*.go' -exec install -D -m 644 '{}' '../build/doc/examples/{}' ';'
