@@ -405,14 +405,15 @@ func (s *Store) Resend(ctx context.Context, id uint64, at time.Time) (textback.T
 
 // ClockStepped moves the queued texts with the wall clock after it was set by so much (forward is positive): what
 // was to leave in five seconds still does, and nothing expires, or waits, for the step. Texts held for the end of
-// quiet hours keep their time: that is one of the clock's own.
-func (s *Store) ClockStepped(ctx context.Context, by time.Duration, at time.Time) (moved int, err error) {
+// quiet hours keep their time: that is one of the clock's own. So do those that were queued from since on, by the new clock: the step
+// is noticed a moment after it was made.
+func (s *Store) ClockStepped(ctx context.Context, by time.Duration, since, at time.Time) (moved int, err error) {
 	err = s.update(ctx, at, func(w *work) error {
 		moved = 0
 		before := at.Add(-by) // what the clock would have said
 		for _, k := range w.keys(tDue, nil, nil, 0) {
 			r, ok := w.text(tail(k))
-			if !ok || r.T.Held && r.T.Due.After(before) {
+			if !ok || r.T.Held && r.T.Due.After(before) || !r.T.Created.Before(since) && !r.T.Created.After(at) {
 				continue
 			}
 			r.T.Due = r.T.Due.Add(by)

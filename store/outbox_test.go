@@ -441,6 +441,24 @@ func TestEveryChangeOfStateCanBeHandedOff(t *testing.T) {
 	}
 }
 
+func TestATextOfTheNewClockDoesNotMoveWithTheOld(t *testing.T) {
+	for _, by := range []time.Duration{-5 * time.Hour, 5 * time.Hour} {
+		s := open(t, Options{})
+		_, old := decide(t, s, "hq/1", alice, t0)
+		at := t0.Add(by) // 0.3 s after the step somebody calls, and another 0.3 s later it is noticed
+		_, fresh := decide(t, s, "hq/2", bob, at.Add(300*time.Millisecond))
+		if n := must[int](t)(s.ClockStepped(t.Context(), by, at.Add(-400*time.Millisecond), at.Add(600*time.Millisecond))); n != 1 {
+			t.Errorf("%d moved", n)
+		}
+		if got := must[textback.Text](t)(s.Text(t.Context(), fresh.ID)); !got.Due.Equal(fresh.Due) || !got.Expires.Equal(fresh.Expires) {
+			t.Errorf("by %v: a text of the new clock moved from %v to %v", by, fresh.Due, got.Due)
+		}
+		if got := must[textback.Text](t)(s.Text(t.Context(), old.ID)); !got.Due.Equal(old.Due.Add(by)) {
+			t.Errorf("by %v: a text of the old clock is due %v", by, got.Due)
+		}
+	}
+}
+
 func TestQueuedTextsMoveWithAClockThatIsSet(t *testing.T) {
 	for _, by := range []time.Duration{-5 * time.Hour, 5 * time.Hour} {
 		s := open(t, Options{})
@@ -448,7 +466,7 @@ func TestQueuedTextsMoveWithAClockThatIsSet(t *testing.T) {
 		_, held := decide(t, s, "hq/2", bob, t0)
 		until := t0.Add(10 * time.Hour)
 		must[textback.Text](t)(s.Defer(t.Context(), Deferral{ID: held.ID, Until: until, Held: true}, t0))
-		if n := must[int](t)(s.ClockStepped(t.Context(), by, t0.Add(by))); n != 1 {
+		if n := must[int](t)(s.ClockStepped(t.Context(), by, t0.Add(by-time.Second), t0.Add(by))); n != 1 {
 			t.Errorf("%d moved", n)
 		}
 		got := must[textback.Text](t)(s.Text(t.Context(), text.ID))

@@ -25,7 +25,7 @@ func (d *Daemon) clock(ctx context.Context) error {
 			continue
 		}
 		for {
-			moved, err := d.store.ClockStepped(ctx, by, d.now())
+			moved, err := d.store.ClockStepped(ctx, by, now.Add(-passed), d.now())
 			if err == nil {
 				d.log.Warn("clock-stepped", "by", by.Round(time.Millisecond).String(), "texts_moved", moved)
 				d.wake()

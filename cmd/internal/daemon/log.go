@@ -79,8 +79,9 @@ type breaker struct {
 	calls  int // missed calls that were not texted because of it
 }
 
-// note opens a business's breaker at its first verdict for want of budget, and closes it at its next text.
-func (b *breakers) note(d *Daemon, v textback.Verdict) {
+// note opens a business's breaker at its first verdict for want of budget, and closes it at its next text if there is room again: a
+// text that was decided before may be told of afterwards. room tells.
+func (b *breakers) note(d *Daemon, v textback.Verdict, room func(business string) bool) {
 	business := v.Decision.Business
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -99,7 +100,7 @@ func (b *breakers) note(d *Daemon, v textback.Verdict) {
 			go d.alarm(handoff.Alarm{ID: "breaker-open", Business: business, Message: "the budget for texts is spent: " + br.detail})
 		}
 		b.open[business] = br
-	case open && v.Decision.Reason == textback.ReasonText:
+	case open && v.Decision.Reason == textback.ReasonText && room(business):
 		b.close(d, business, br, v.At)
 	}
 }

@@ -392,7 +392,7 @@ func (d *Daemon) decide(ctx context.Context, f rules.Facts) error {
 	d.logVerdict(v, text)
 	d.met.verdict(v)
 	d.feed.Tell(handoff.TypeVerdict, now, v.Decision.Caller, handoff.VerdictOf(&v))
-	d.breakers.note(d, v)
+	d.breakers.note(d, v, func(business string) bool { return d.hasBudget(ctx, cfg, business, now) })
 	return nil
 }
 
