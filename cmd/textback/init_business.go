@@ -165,20 +165,8 @@ func (r *initRun) checkMessage(m string) (string, error) {
 func (r *initRun) askSMPP(ctx context.Context) (err error) {
 	s := &r.s
 	r.ask.say("\nThe message centre, as the carrier named it.")
-	for {
-		if err := r.askCarrier(ctx); err != nil {
-			return err
-		}
-		if r.flags.noConnect {
-			break
-		}
-		again, err := r.tryBind(ctx)
-		if err != nil {
-			return err
-		}
-		if !again {
-			break
-		}
+	if err := r.untilReached(ctx, r.askCarrier, r.tryBind); err != nil {
+		return err
 	}
 	if s.from, err = r.ask.ask(ctx, question{key: "sender", text: "Sender of the texts", dflt: s.lines[0], must: true,
 		help: "A number of yours that the carrier lets you send from.", check: func(f string) (string, error) {

@@ -37,20 +37,8 @@ func (r *initRun) askPBX(ctx context.Context) error {
 		return err
 	}
 	r.s.pbx.Kind = discover.Engine(r.s.kind)
-	for {
-		if err := r.askAccess(ctx); err != nil {
-			return err
-		}
-		if r.flags.noConnect {
-			break
-		}
-		again, err := r.try(ctx)
-		if err != nil {
-			return err
-		}
-		if !again {
-			break
-		}
+	if err := r.untilReached(ctx, r.askAccess, r.try); err != nil {
+		return err
 	}
 	if !r.flags.noConnect && r.found.Product != "" {
 		if err := r.watch(ctx); err != nil {
@@ -77,6 +65,18 @@ func identifier(s string) (string, error) {
 		return "", errors.New("letters, digits, - and _, at most 40")
 	}
 	return s, nil
+}
+
+// untilReached asks how to get to a peer and tries it, again with other answers where the person wants so.
+func (r *initRun) untilReached(ctx context.Context, ask func(context.Context) error, try func(context.Context) (again bool, err error)) error {
+	for {
+		if err := ask(ctx); err != nil || r.flags.noConnect {
+			return err
+		}
+		if again, err := try(ctx); err != nil || !again {
+			return err
+		}
+	}
 }
 
 // askAccess asks for address, account and password.
