@@ -294,11 +294,7 @@ func (k *desk) call(ctx context.Context, cfg *configs.Config, v textback.Verdict
 func (k *desk) Story(ctx context.Context, what string) (web.Story, error) {
 	cfg := k.cfg()
 	x, err := k.d.explain(ctx, ExplainArgs{What: what})
-	var e *control.Error
-	switch {
-	case errors.As(err, &e) && e.Code == "not-found":
-		return web.Story{Number: what}, nil
-	case err != nil:
+	if err != nil {
 		return web.Story{}, asked(err)
 	}
 	s := web.Story{Texts: x.Texts}
