@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -81,7 +82,7 @@ func (s *Store) WriteTo(w io.Writer) (n int64, err error) {
 
 // Stats returns figures about the file.
 func (s *Store) Stats(ctx context.Context) (st Stats, err error) {
-	st = Stats{Path: s.opts.Path, Schema: schema, Texts: map[textback.TextState]int64{}}
+	st = Stats{Path: s.opts.Path, Texts: map[textback.TextState]int64{}}
 	err = s.view(ctx, time.Time{}, func(w *work) error {
 		for state := textback.Queued; state <= textback.Unknown; state++ {
 			st.Texts[state] = w.stands(nowTexts, state.String())
@@ -90,6 +91,7 @@ func (s *Store) Stats(ctx context.Context) (st Stats, err error) {
 		st.Threads, st.OptedOut = w.stands(nowThreads, ""), w.stands(nowOptedOut, "")
 		st.Deliveries, st.Unhandled = w.stands(nowDeliveries, ""), w.stands(nowUnhandled, "")
 		st.Ledger = number(w.get(tMeta, []byte("seq/ledger")))
+		st.Schema, _ = strconv.Atoi(string(w.get(tMeta, schemaKey))) // Open has read it before
 		return nil
 	})
 	if err != nil {

@@ -36,8 +36,14 @@ func (b *boltTx) bucket(t table) (*bolt.Bucket, error) {
 var inOrder = [tables]bool{tCallsTime: true, tTexts: true, tTextsTime: true, tLedger: true, tIncoming: true, tSeenTime: true,
 	tThreads: true, tThreadsTime: true, tMessages: true, tBookingsTime: true, tDeliveries: true, tCounts: true}
 
+// young are the tables that a file may lack that was made before there were these, and not opened for writing since.
+var young = [tables]bool{tMade: true, tListed: true, tDelisted: true}
+
 func (b *boltTx) Get(t table, key []byte) ([]byte, error) {
 	bucket, err := b.bucket(t)
+	if err != nil && young[t] && !b.tx.Writable() {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +71,8 @@ func (b *boltTx) Delete(t table, key []byte) error {
 
 func (b *boltTx) Scan(t table, from, to []byte, backward bool, fn func(k, v []byte) bool) error {
 	bucket, err := b.bucket(t)
-	if err != nil && t == tMade && !b.tx.Writable() {
-		return nil // a file from before there was this table, and not opened for writing since
+	if err != nil && young[t] && !b.tx.Writable() {
+		return nil
 	}
 	if err != nil {
 		return err

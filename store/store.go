@@ -13,9 +13,17 @@ import (
 	"textback"
 )
 
-// schema is the version of the tables' meaning. A file with a newer one is refused; an older one would be brought up in
-// upgrade, in one transaction.
-const schema = 1
+// The schema is the version of the tables' meaning; a file with a newer one than the program knows is refused. It says what a file
+// holds, not who wrote it last: a file is of schema 1 until a list of opt-outs makes it one of 2, because a program that does not
+// know lists would text those who stand in them.
+const (
+	schemaFirst  = 1
+	schemaListed = 2
+	schemaNewest = schemaListed
+)
+
+// schemaKey is where it stands in tMeta.
+var schemaKey = []byte("schema")
 
 // Errors that a caller may have to choose by; test with errors.Is.
 var (
@@ -144,7 +152,7 @@ func (s *Store) DeliveriesChanged() <-chan struct{} { return s.deliveriesChanged
 func upgrade(db *bolt.DB) error {
 	return db.Update(func(tx *bolt.Tx) error {
 		if meta := tx.Bucket([]byte(tableNames[tMeta])); meta != nil {
-			if v, err := strconv.Atoi(string(meta.Get([]byte("schema")))); err == nil && v > schema {
+			if v, err := strconv.Atoi(string(meta.Get(schemaKey))); err == nil && v > schemaNewest {
 				return nil // nothing is added to a newer file: readMeta refuses it
 			}
 		}
@@ -154,29 +162,29 @@ func upgrade(db *bolt.DB) error {
 			}
 		}
 		meta := tx.Bucket([]byte(tableNames[tMeta]))
-		if meta.Get([]byte("schema")) != nil {
+		if meta.Get(schemaKey) != nil {
 			return nil
 		}
 		secret := make([]byte, 32)
 		if _, err := rand.Read(secret); err != nil {
 			return fmt.Errorf("make the key for hashes: %w", err)
 		}
-		return errors.Join(meta.Put([]byte("schema"), strconv.AppendInt(nil, schema, 10)), meta.Put([]byte("hash-key"), secret))
+		return errors.Join(meta.Put(schemaKey, strconv.AppendInt(nil, schemaFirst, 10)), meta.Put([]byte("hash-key"), secret))
 	})
 }
 
 func (s *Store) readMeta() error {
 	return s.db.View(func(btx *bolt.Tx) error {
 		w := &work{tx: &boltTx{tx: btx}, s: s}
-		v, err := strconv.Atoi(string(w.get(tMeta, []byte("schema"))))
+		v, err := strconv.Atoi(string(w.get(tMeta, schemaKey)))
 		s.hashKey = append([]byte{}, w.get(tMeta, []byte("hash-key"))...)
 		switch {
 		case w.err != nil:
 			return w.err
 		case err != nil || len(s.hashKey) == 0:
 			return fmt.Errorf("it is not a state file of textback: %w", ErrCorrupt)
-		case v > schema:
-			return fmt.Errorf("schema %d, this program knows %d: %w", v, schema, ErrNewer)
+		case v > schemaNewest:
+			return fmt.Errorf("schema %d, this program knows %d: %w", v, schemaNewest, ErrNewer)
 		}
 		return nil
 	})
