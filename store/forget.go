@@ -177,6 +177,17 @@ func (w *work) forgetCall(id string, f *Forgotten) {
 func (w *work) forgetOptOut(number string, f *Forgotten) {
 	who := w.s.hash("number", number)
 	entries := w.ledgerOf(who)
+	lists := w.listsOf(number, who)
+	for _, b := range w.listedBusinesses() {
+		if l, ok := w.delist(number, b); ok {
+			e, _ := load[LedgerEntry](w, tLedger, key(nil).num(l.seq))
+			at := l.when()
+			if at.IsZero() {
+				at = e.At
+			}
+			w.save(tOut, outKey(who, b), outRecord{At: at, Source: e.Source, Line: e.Line, Seq: l.seq})
+		}
+	}
 	for _, e := range entries {
 		if e.Number == "" && e.Wording == "" {
 			continue
@@ -198,7 +209,7 @@ func (w *work) forgetOptOut(number string, f *Forgotten) {
 		w.del(tOutNumber, key(nil).str(number).str(b))
 		f.StillOut = append(f.StillOut, b)
 	}
-	if len(entries) > 0 {
+	if len(entries)+len(lists) > 0 {
 		w.appendLedger(LedgerEntry{At: w.at, Action: ActionForget, Who: who, Businesses: f.StillOut, Source: SourceCommand})
 	}
 }

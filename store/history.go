@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"textback"
@@ -103,13 +105,19 @@ func (w *work) explainNumber(num string, x *Explanation) {
 		return true
 	})
 	who := w.s.hash("number", num)
-	x.Ledger = w.ledgerOf(who)
+	x.Ledger = append(w.listsOf(num, who), w.ledgerOf(who)...)
+	slices.SortFunc(x.Ledger, func(a, b LedgerEntry) int { return cmp.Compare(a.Seq, b.Seq) })
 	w.scan(tOut, key(nil).str(who), func(k, _ []byte) bool {
 		_, rest := field(k)
 		b, _ := field(rest)
 		x.Out = append(x.Out, b)
 		return true
 	})
+	for _, b := range w.listedBusinesses() {
+		if _, ok := w.listedAs(num, b); ok {
+			x.Out = append(x.Out, b)
+		}
+	}
 	x.Made = w.madeFor(num)
 }
 

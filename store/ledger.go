@@ -27,6 +27,8 @@ type LedgerEntry struct {
 	Line       string
 	Wording    string // "" after erasing
 	Said       string // keyed hash of the wording, hex; "" if there was none
+	Count      int    // of an ActionList: how many persons opted out by it
+	Sum        string // of an ActionList: the sum over their keyed hashes (see listSum), hex
 	Prev       string // hash of the entry before, hex
 	Hash       string // hex
 }
@@ -60,6 +62,10 @@ func (e *LedgerEntry) canonical() []byte {
 	add(e.Source)
 	add(e.Line)
 	add(e.Said)
+	if e.Action == ActionList {
+		b = binary.BigEndian.AppendUint64(b, uint64(e.Count))
+		add(e.Sum)
+	}
 	return b
 }
 
@@ -87,11 +93,35 @@ func (w *work) appendLedger(e LedgerEntry) LedgerEntry {
 	}
 	e.Hash = e.sum()
 	w.save(tLedger, key(nil).num(e.Seq), e)
-	w.put(tLedgerWho, key(nil).str(e.Who).num(e.Seq), nil)
+	if e.Who != "" {
+		w.put(tLedgerWho, key(nil).str(e.Who).num(e.Seq), nil)
+	}
 	return e
 }
 
-// ledgerOf are a person's entries, oldest first.
+// listsOf are the entries of the lists in which a person stands, or stood before he opted in or was erased, oldest first.
+func (w *work) listsOf(num, who string) (all []LedgerEntry) {
+	var seqs []uint64
+	for _, b := range w.listedBusinesses() {
+		if l, ok := w.listedAs(num, b); ok {
+			seqs = append(seqs, l.seq)
+		}
+	}
+	w.scan(tDelisted, key(nil).str(who), func(k, _ []byte) bool {
+		_, rest := field(k)
+		seqs = append(seqs, number(rest[:min(8, len(rest))]))
+		return true
+	})
+	slices.Sort(seqs)
+	for _, seq := range slices.Compact(seqs) {
+		if e, ok := load[LedgerEntry](w, tLedger, key(nil).num(seq)); ok {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// ledgerOf are a person's own entries, oldest first.
 func (w *work) ledgerOf(who string) (all []LedgerEntry) {
 	w.scan(tLedgerWho, key(nil).str(who), func(k, _ []byte) bool {
 		if e, ok := load[LedgerEntry](w, tLedger, key(nil).num(tail(k))); ok {
@@ -117,7 +147,7 @@ func (s *Store) Ledger(ctx context.Context, from uint64, fn func(LedgerEntry) bo
 	})
 }
 
-// Verify checks the whole file: the ledger's chain, the opt-out index against it, that each text stands in the
+// Verify checks the whole file: the ledger's chain, the standing opt-outs and the lists against it, that each text stands in the
 // index of its state, and that verdicts = missed calls. The error is the first thing that is wrong.
 func (s *Store) Verify(ctx context.Context) error {
 	return s.view(ctx, time.Time{}, func(w *work) error {
@@ -132,70 +162,6 @@ func (s *Store) Verify(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-func (w *work) verifyLedger() (err error) {
-	out := map[string]uint64{} // standing opt-outs by key → entry
-	var prev LedgerEntry
-	w.scan(tLedger, nil, func(k, v []byte) bool {
-		var e LedgerEntry
-		if err = decode(v, &e); err != nil {
-			return false
-		}
-		switch {
-		case e.Seq != prev.Seq+1 || e.Seq != number(k):
-			err = fmt.Errorf("entry %d follows %d", e.Seq, prev.Seq)
-		case e.Prev != prev.Hash:
-			err = fmt.Errorf("entry %d does not continue the chain", e.Seq)
-		case e.Hash != e.sum():
-			err = fmt.Errorf("entry %d was changed", e.Seq)
-		case e.Number != "" && w.s.hash("number", e.Number) != e.Who:
-			err = fmt.Errorf("the number of entry %d was changed", e.Seq)
-		case e.Wording != "" && w.s.hash("wording", e.Wording) != e.Said:
-			err = fmt.Errorf("the wording of entry %d was changed", e.Seq)
-		}
-		for _, b := range e.Businesses {
-			k := string(outKey(e.Who, b))
-			switch _, stands := out[k]; {
-			case e.Action == ActionOut && !stands:
-				out[k] = e.Seq
-			case e.Action == ActionIn:
-				delete(out, k)
-			}
-		}
-		prev = e
-		return err == nil
-	})
-	if err = cmpErr(err, w.err); err != nil {
-		return err
-	}
-	if n := number(w.get(tMeta, []byte("seq/ledger"))); n != prev.Seq {
-		return fmt.Errorf("it ends with entry %d, %d were written", prev.Seq, n)
-	}
-	w.scan(tOut, nil, func(k, v []byte) bool {
-		var r outRecord
-		if err = decode(v, &r); err != nil {
-			return false
-		}
-		seq, ok := out[string(k)]
-		if !ok || seq != r.Seq {
-			err = fmt.Errorf("an opt-out stands (entry %d) that the ledger does not have", r.Seq)
-			return false
-		}
-		delete(out, string(k))
-		return true
-	})
-	if err = cmpErr(err, w.err); err != nil {
-		return err
-	}
-	if len(out) > 0 {
-		seqs := make([]uint64, 0, len(out))
-		for _, seq := range out {
-			seqs = append(seqs, seq)
-		}
-		return fmt.Errorf("the opt-out of entry %d does not stand", slices.Min(seqs))
-	}
-	return nil
 }
 
 // verifyTexts checks that every text is found where the loops look for it.

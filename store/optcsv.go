@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -10,45 +11,119 @@ import (
 	"time"
 )
 
-// ImportResult counts the rows of an import.
-type ImportResult struct {
-	Added   int // opt-outs that are new
-	Known   int // rows whose opt-out stood already
-	Cleared int // queued texts cancelled
-}
-
 // csvColumns are the columns of an opt-out file. Only number is needed to import; any order, others are ignored.
 var csvColumns = []string{"number", "business", "at", "source", "line", "wording"}
 
+// exportPage bounds how many rows are gathered at a time: a slow writer must not hold a snapshot, which keeps old pages from
+// being used again.
+const exportPage = 10_000
+
 // ExportOptOuts writes the standing opt-outs as CSV, and returns how many, and how many erased persons it had to
-// leave out.
+// leave out. Those that came by list come first: who opts in and out again meanwhile leaves the list, and is found later.
 func (s *Store) ExportOptOuts(ctx context.Context, w io.Writer) (written, erased int, err error) {
-	// Gathered first: a slow writer must not hold a snapshot, which keeps old pages from being used again.
-	var rows []OptedOut
-	err = s.OptOuts(ctx, func(o OptedOut) bool {
-		if o.Number == "" {
-			erased++
-		} else {
-			rows = append(rows, o)
-		}
-		return true
-	})
-	if err != nil {
-		return 0, 0, fmt.Errorf("export opt-outs: %w", err)
-	}
 	out := csv.NewWriter(w)
-	err = out.Write(csvColumns)
-	for _, o := range rows {
-		if err == nil {
-			err = out.Write([]string{o.Number, o.Business, o.At.UTC().Format(time.RFC3339), defuse(o.Source), defuse(o.Line),
-				defuse(o.Wording)})
+	write := func(page []OptedOut) error {
+		for _, o := range page {
+			if err := out.Write([]string{o.Number, o.Business, o.At.UTC().Format(time.RFC3339), defuse(o.Source), defuse(o.Line),
+				defuse(o.Wording)}); err != nil {
+				return err
+			}
 		}
+		written += len(page)
+		out.Flush()
+		return out.Error()
+	}
+	err = out.Write(csvColumns)
+	for _, read := range []func(context.Context, func([]OptedOut) error) error{s.listedPages, s.outPages} {
+		if err == nil {
+			err = read(ctx, write)
+		}
+	}
+	if err == nil {
+		err = s.view(ctx, time.Time{}, func(w *work) error {
+			eachRecord(w, tOut, func(_ []byte, r outRecord) {
+				if r.Number == "" {
+					erased++
+				}
+			})
+			return nil
+		})
 	}
 	out.Flush()
 	if err = cmpErr(err, out.Error()); err != nil {
 		return 0, 0, fmt.Errorf("export opt-outs: %w", err)
 	}
-	return len(rows), erased, nil
+	return written, erased, nil
+}
+
+// listedPages reads the opt-outs that stand in lists.
+func (s *Store) listedPages(ctx context.Context, write func([]OptedOut) error) error {
+	entries := make(map[uint64]LedgerEntry)
+	var businesses []string
+	if err := s.view(ctx, time.Time{}, func(w *work) error { businesses = w.listedBusinesses(); return nil }); err != nil {
+		return err
+	}
+	for _, business := range businesses {
+		for last := uint64(0); ; {
+			var page []OptedOut
+			err := s.view(ctx, time.Time{}, func(w *work) error {
+				from, _ := w.blockOf(business, last)
+				if from == nil {
+					from = key(nil).str(business)
+				}
+				w.walk(tListed, from, after(key(nil).str(business)), false, func(_, v []byte) bool {
+					b, err := readBlock(v)
+					if err != nil {
+						w.fail("read a record of", tListed, err)
+						return false
+					}
+					for i := range b.len() {
+						if l := b.at(i); l.number > last {
+							page, last = append(page, w.listedOut(business, l, entries)), l.number
+						}
+					}
+					return len(page) < exportPage
+				})
+				return nil
+			})
+			if err == nil && len(page) > 0 {
+				err = write(page)
+			}
+			if err != nil {
+				return err
+			}
+			if len(page) < exportPage {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// outPages reads the opt-outs that have a record of their own and a number.
+func (s *Store) outPages(ctx context.Context, write func([]OptedOut) error) error {
+	for from := []byte{}; ; {
+		var page []OptedOut
+		err := s.view(ctx, time.Time{}, func(w *work) error {
+			w.walk(tOutNumber, from, nil, false, func(k, _ []byte) bool {
+				if o, ok := w.outOf(k); ok {
+					page = append(page, o)
+				}
+				from = append(bytes.Clone(k), 0)
+				return len(page) < exportPage
+			})
+			return nil
+		})
+		if err == nil && len(page) > 0 {
+			err = write(page)
+		}
+		if err != nil {
+			return err
+		}
+		if len(page) < exportPage {
+			return nil
+		}
+	}
 }
 
 // defuse keeps a spreadsheet from running what a hostile reply looks like: a cell that begins as a formula does gets an
@@ -68,14 +143,17 @@ func fuse(s string) string {
 	return s
 }
 
+// importMost bounds what an import may hold in memory.
+const importMost = 12_000_000
+
 // ReadOptOuts reads the CSV that ExportOptOuts writes; number brings numbers into E.164 (nil takes +digits only), and a
 // row without a business counts for all of businesses. Errors name the line.
-func ReadOptOuts(r io.Reader, number func(string) (string, error), businesses []string) ([]OptedOut, error) {
+func ReadOptOuts(r io.Reader, number func(string) (string, error), businesses []string) (*OptOutList, error) {
 	if number == nil {
 		number = plainNumber
 	}
 	in := csv.NewReader(r)
-	in.FieldsPerRecord = -1
+	in.FieldsPerRecord, in.ReuseRecord = -1, true
 	head, err := in.Read()
 	if err != nil {
 		return nil, fmt.Errorf("read the heading: %w", err)
@@ -91,7 +169,7 @@ func ReadOptOuts(r io.Reader, number func(string) (string, error), businesses []
 	if _, ok := at["number"]; !ok {
 		return nil, errors.New(`line 1: there is no column "number"`)
 	}
-	var all []OptedOut
+	all, rows := &OptOutList{}, 0
 	for {
 		row, err := in.Read()
 		if errors.Is(err, io.EOF) {
@@ -112,7 +190,10 @@ func ReadOptOuts(r io.Reader, number func(string) (string, error), businesses []
 		}
 		for _, b := range rowBusinesses(o.Business, businesses) {
 			o.Business = b
-			all = append(all, o)
+			all.Add(o)
+			if rows++; rows > importMost {
+				return nil, fmt.Errorf("line %d: over %d rows, where one for all businesses counts for each: import the list in parts", line, importMost)
+			}
 		}
 	}
 }
@@ -146,43 +227,4 @@ func plainNumber(s string) (string, error) {
 		return s, nil
 	}
 	return "", fmt.Errorf("%q is not a number in international form", s)
-}
-
-// importBatch bounds how many rows share a transaction, so that an import does not hold up the calls.
-const importBatch = 200
-
-// ImportOptOuts adds opt-outs, as ReadOptOuts gives them.
-func (s *Store) ImportOptOuts(ctx context.Context, rows []OptedOut, at time.Time) (res ImportResult, err error) {
-	for len(rows) > 0 {
-		batch := rows[:min(len(rows), importBatch)]
-		rows = rows[len(batch):]
-		var part ImportResult
-		err := s.update(ctx, at, func(w *work) error {
-			part = ImportResult{}
-			for _, o := range batch {
-				wording := o.Wording
-				if !o.At.IsZero() || o.Source != "" {
-					// When and how he said it first is evidence; the entry itself is of now.
-					wording = strings.TrimSpace(fmt.Sprintf("%s [%s %s]", o.Wording, o.Source, o.At.UTC().Format(time.RFC3339)))
-				}
-				r, err := w.optChange(OptChange{Number: o.Number, Businesses: []string{o.Business}, Source: SourceImport, Line: o.Line,
-					Wording: wording}, ActionOut)
-				if err != nil {
-					return err
-				}
-				part.Cleared += len(r.Cancelled)
-				if r.Changed {
-					part.Added++
-				} else {
-					part.Known++
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return res, fmt.Errorf("import opt-outs, %d done: %w", res.Added+res.Known, err)
-		}
-		res.Added, res.Known, res.Cleared = res.Added+part.Added, res.Known+part.Known, res.Cleared+part.Cleared
-	}
-	return res, nil
 }

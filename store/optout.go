@@ -25,6 +25,7 @@ const (
 	ActionOut    Action = "out"
 	ActionIn     Action = "in"
 	ActionForget Action = "forget" // the person's data was erased; what he had opted out of goes on suppressing
+	ActionList   Action = "list"   // many persons opted out, by a list that was imported
 )
 
 // OptChange is somebody's wish to hear nothing more, or to be texted again.
@@ -120,7 +121,7 @@ func (w *work) optChange(c OptChange, action Action) (res OptResult, err error) 
 	}
 	who := w.s.hash("number", c.Number)
 	for _, b := range businesses {
-		res.Changed = res.Changed || w.has(tOut, outKey(who, b)) != (action == ActionOut)
+		res.Changed = res.Changed || w.isOut(who, c.Number, b) != (action == ActionOut)
 	}
 	if res.Changed {
 		res.Entry = w.appendLedger(LedgerEntry{At: w.at, Action: action, Number: c.Number, Who: who, Businesses: businesses,
@@ -171,9 +172,8 @@ func (w *work) fileOptOut(c OptChange, f *Filed) {
 // setOut puts one business's opt-out as an entry of the ledger says.
 func (w *work) setOut(who, business string, e LedgerEntry) {
 	k := outKey(who, business)
-	stood := w.has(tOut, k)
 	if e.Action == ActionOut {
-		if stood {
+		if w.isOut(who, e.Number, business) {
 			return // the first one is the evidence
 		}
 		w.save(tOut, k, outRecord{Number: e.Number, At: e.At, Source: e.Source, Line: e.Line, Wording: e.Wording, Seq: e.Seq})
@@ -181,11 +181,23 @@ func (w *work) setOut(who, business string, e LedgerEntry) {
 		w.standing(nowOptedOut, "", 1)
 		return
 	}
-	if stood {
+	if w.has(tOut, k) {
 		w.del(tOut, k)
 		w.del(tOutNumber, key(nil).str(e.Number).str(business))
 		w.standing(nowOptedOut, "", -1)
 	}
+	if _, was := w.delist(e.Number, business); was {
+		w.standing(nowOptedOut, "", -1)
+	}
+}
+
+// isOut tells whether a person's opt-out of one business stands.
+func (w *work) isOut(who, number, business string) bool {
+	if w.has(tOut, outKey(who, business)) {
+		return true
+	}
+	_, ok := w.listedAs(number, business)
+	return ok
 }
 
 // cancelFor cancels what is queued for a person of some businesses: on an opt-out everything, on an opt-in the
@@ -257,25 +269,30 @@ func (w *work) optedOut(number string, businesses ...string) bool {
 	}
 	who := w.s.hash("number", number)
 	for _, b := range businesses {
-		if b != "" && w.has(tOut, outKey(who, b)) {
+		if b != "" && w.isOut(who, number, b) {
 			return true
 		}
 	}
 	return false
 }
 
-// OptOuts lists the standing opt-outs, by number, erased persons last. fn returns false to stop.
+// OptOuts lists the standing opt-outs: those that came one by one by number, then those that came by list by business and number,
+// erased persons last. fn returns false to stop.
 func (s *Store) OptOuts(ctx context.Context, fn func(OptedOut) bool) error {
 	return s.view(ctx, time.Time{}, func(w *work) error {
 		more := true
 		w.scan(tOutNumber, nil, func(k, _ []byte) bool {
-			num, rest := field(k)
-			b, _ := field(rest)
-			who := w.s.hash("number", num)
-			r, ok := load[outRecord](w, tOut, outKey(who, b))
-			if ok {
-				more = fn(OptedOut{Number: num, Who: who, Business: b, At: r.At, Source: r.Source, Line: r.Line, Wording: r.Wording})
+			if o, ok := w.outOf(k); ok {
+				more = fn(o)
 			}
+			return more
+		})
+		if !more {
+			return nil
+		}
+		entries := make(map[uint64]LedgerEntry)
+		w.eachListed(func(business string, l listed) bool {
+			more = fn(w.listedOut(business, l, entries))
 			return more
 		})
 		if !more {
@@ -296,4 +313,28 @@ func (s *Store) OptOuts(ctx context.Context, fn func(OptedOut) bool) error {
 		})
 		return nil
 	})
+}
+
+// outOf is the opt-out of an entry in tOutNumber.
+func (w *work) outOf(k []byte) (OptedOut, bool) {
+	num, rest := field(k)
+	b, _ := field(rest)
+	who := w.s.hash("number", num)
+	r, ok := load[outRecord](w, tOut, outKey(who, b))
+	return OptedOut{Number: num, Who: who, Business: b, At: r.At, Source: r.Source, Line: r.Line, Wording: r.Wording}, ok
+}
+
+// listedOut is the opt-out of a number in a list. entries are those of the ledger that were looked up before.
+func (w *work) listedOut(business string, l listed, entries map[uint64]LedgerEntry) OptedOut {
+	e, ok := entries[l.seq]
+	if !ok {
+		e, _ = load[LedgerEntry](w, tLedger, key(nil).num(l.seq))
+		entries[l.seq] = e
+	}
+	number := unpackNumber(l.number)
+	o := OptedOut{Number: number, Who: w.s.hash("number", number), Business: business, At: l.when(), Source: e.Source, Line: e.Line, Wording: e.Wording}
+	if o.At.IsZero() {
+		o.At = e.At
+	}
+	return o
 }

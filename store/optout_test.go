@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -200,16 +201,17 @@ func TestOptOutsGoRoundThroughCSV(t *testing.T) {
 	if strings.Contains(file.String(), `,"=HYP`) || !strings.Contains(file.String(), `"'=HYP`) {
 		t.Errorf("a formula passes:\n%s", file.String())
 	}
-	rows := must[[]OptedOut](t)(ReadOptOuts(strings.NewReader(file.String()), nil, nil))
+	list := must[*OptOutList](t)(ReadOptOuts(strings.NewReader(file.String()), nil, nil))
+	rows := rowsOf(list)
 	if len(rows) != 3 || rows[0].Wording != c.Wording || !rows[0].At.Equal(t0) {
 		t.Errorf("%+v", rows)
 	}
 	to := open(t, Options{})
 	_, text := decide(t, to, "hq/1", alice, t0)
-	if r := must[ImportResult](t)(to.ImportOptOuts(t.Context(), rows, t0)); r != (ImportResult{Added: 3, Cleared: 1}) || text == nil {
+	if r := must[ImportResult](t)(to.ImportOptOuts(t.Context(), list, t0)); r != (ImportResult{Added: 3, Cleared: 1}) || text == nil {
 		t.Errorf("%+v", r)
 	}
-	if r := must[ImportResult](t)(to.ImportOptOuts(t.Context(), rows, t0)); r != (ImportResult{Known: 3}) {
+	if r := must[ImportResult](t)(to.ImportOptOuts(t.Context(), list, t0)); r != (ImportResult{Known: 3}) {
 		t.Errorf("again: %+v", r)
 	}
 	for _, b := range []string{acme, plumb} {
@@ -218,6 +220,20 @@ func TestOptOutsGoRoundThroughCSV(t *testing.T) {
 		}
 	}
 	verify(t, to)
+}
+
+// rowsOf are the rows of a list, by business and number.
+func rowsOf(l *OptOutList) []OptedOut {
+	all := slices.Clone(l.odd)
+	for _, g := range l.sorted() {
+		for _, r := range l.groups[g] {
+			all = append(all, g.row(r))
+		}
+	}
+	slices.SortStableFunc(all, func(a, b OptedOut) int {
+		return cmp.Or(cmp.Compare(a.Business, b.Business), cmp.Compare(a.Number, b.Number))
+	})
+	return all
 }
 
 func TestBadCSVNamesTheLine(t *testing.T) {
@@ -235,9 +251,12 @@ func TestBadCSVNamesTheLine(t *testing.T) {
 			t.Errorf("%q: %v, want %q", in, err, want)
 		}
 	}
-	rows, err := ReadOptOuts(strings.NewReader("\ufeffNumber , other\n+12025550142,x\n"), nil, []string{acme, plumb})
-	if err != nil || len(rows) != 2 || rows[1].Business != plumb {
-		t.Errorf("%+v %v", rows, err)
+	list, err := ReadOptOuts(strings.NewReader("\ufeffNumber , other\n+12025550142,x\n"), nil, []string{acme, plumb})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows := rowsOf(list); len(rows) != 2 || rows[1].Business != plumb {
+		t.Errorf("%+v", rows)
 	}
 }
 
@@ -308,11 +327,11 @@ func FuzzReadOptOuts(f *testing.F) {
 	f.Add("\ufeffnumber,wording\n\"+12025550142\",\"a\nb\"\"c\"\n")
 	f.Add("number;business\n+1;2\n")
 	f.Fuzz(func(t *testing.T, in string) {
-		rows, err := ReadOptOuts(strings.NewReader(in), nil, []string{acme})
+		list, err := ReadOptOuts(strings.NewReader(in), nil, []string{acme})
 		if err != nil {
 			return
 		}
-		for _, o := range rows {
+		for _, o := range rowsOf(list) {
 			if _, err := plainNumber(o.Number); err != nil || o.Business == "" {
 				t.Errorf("%+v", o)
 			}

@@ -178,10 +178,10 @@ func checkedConfig(path string) (*configs.Config, error) {
 	return cfg, nil
 }
 
-// read reads a file given to a command, "-" being standard input.
-func (e *env) read(path string) ([]byte, error) {
+// open opens a file given to a command, "-" being standard input.
+func (e *env) open(path string) (io.ReadCloser, error) {
 	if path == "-" {
-		return readAll(e.stdin)
+		return io.NopCloser(e.stdin), nil
 	}
-	return os.ReadFile(path)
+	return os.Open(path)
 }

@@ -118,17 +118,6 @@ func (t *target) show(e *env, v any, f func(w io.Writer)) int {
 	return exitOK
 }
 
-// maxInput bounds what a command reads from its standard input.
-const maxInput = 64 << 20
-
-func readAll(r io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxInput+1))
-	if err == nil && len(b) > maxInput {
-		err = errors.New("the input is too long")
-	}
-	return b, err
-}
-
 // plain makes what strangers wrote safe for a terminal.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -88,6 +88,11 @@ func printExplanation(w io.Writer, x *daemon.Explanation) {
 		fmt.Fprintln(w)
 	}
 	for _, l := range x.Ledger {
+		if l.Action == store.ActionList {
+			fmt.Fprintf(w, "ledger %d, %s: opt-out of %s by %s, as one of a list of %d: %s\n", l.Seq, clock(l.At), strings.Join(l.Businesses, ", "), l.Source,
+				l.Count, plain(l.Wording))
+			continue
+		}
 		fmt.Fprintf(w, "ledger %d, %s: opt-%s of %s by %s: %s\n", l.Seq, clock(l.At), l.Action, strings.Join(l.Businesses, ", "), l.Source, plain(l.Wording))
 	}
 	if len(x.Out) > 0 {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -17,7 +19,18 @@ func TestVerbs(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: func(e *testscript.Env) error {
 		e.Setenv("TZ", "UTC")
 		return nil
-	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor}})
+	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "numbers": numbers}})
+}
+
+// numbers writes a list of opt-outs: numbers FILE COUNT.
+func numbers(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b := []byte("number,source,wording\n")
+	for i := range n {
+		b = fmt.Appendf(b, "+1212555%04d,old provider,STOP\n", i)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }
 
 // waitFor waits until a file is there.

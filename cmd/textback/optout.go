@@ -59,12 +59,17 @@ func runOptout(ctx context.Context, e *env, v *verb, args []string) int {
 			}
 		})
 	case word == "import" && len(rest) == 1:
-		b, err := e.read(rest[0])
+		in, err := e.open(rest[0])
 		if err != nil {
 			return fail(e, exitFailed, err, "")
 		}
+		defer in.Close()
 		var r store.ImportResult
-		if err := t.call(ctx, "optout-import", daemon.ImportArgs{CSV: string(b)}, &r); err != nil {
+		socket, _, err := t.paths()
+		if err == nil {
+			err = control.NewClient(socket).Send(ctx, "optout-import", in, &r)
+		}
+		if err != nil {
 			return report(e, err)
 		}
 		return t.show(e, r, func(w io.Writer) { fmt.Fprintf(w, "%d added, %d known already\n", r.Added, r.Known) })

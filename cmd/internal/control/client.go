@@ -46,6 +46,19 @@ func (c *Client) Call(ctx context.Context, verb string, args, reply any) error {
 	if err != nil {
 		return err
 	}
+	return readReply(verb, resp, reply)
+}
+
+// Send hands a verb the bytes of body, at most [MaxSent], and reads its reply as Call does.
+func (c *Client) Send(ctx context.Context, verb string, body io.Reader, reply any) error {
+	resp, err := c.do(ctx, verb, "application/octet-stream", body)
+	if err != nil {
+		return err
+	}
+	return readReply(verb, resp, reply)
+}
+
+func readReply(verb string, resp *http.Response, reply any) error {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxReply+1))
 	if err != nil {
@@ -89,11 +102,15 @@ func (c *Client) post(ctx context.Context, verb string, args any) (*http.Respons
 	if err != nil {
 		return nil, fmt.Errorf("write the arguments of %s: %w", verb, err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://textback"+verbPath+verb, bytes.NewReader(body))
+	return c.do(ctx, verb, "application/json", bytes.NewReader(body))
+}
+
+func (c *Client) do(ctx context.Context, verb, kind string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://textback"+verbPath+verb, body)
 	if err != nil {
 		return nil, fmt.Errorf("ask for %s: %w", verb, err)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", kind)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.explain(verb, err)

@@ -24,6 +24,10 @@ type Handler func(ctx context.Context, r *Request) (any, error)
 // Streamer answers one verb with bytes: a backup, an export. After an error the caller knows that what it got is cut.
 type Streamer func(ctx context.Context, r *Request, w io.Writer) error
 
+// Receiver answers one verb whose arguments are bytes that come for as long as they come: a list. What it does not read of body
+// is thrown away.
+type Receiver func(ctx context.Context, body io.Reader) (any, error)
+
 // Error is a refusal with a code that a program can look at and a hint for the operator.
 type Error struct {
 	Code    string `json:"code,omitempty"`
@@ -45,6 +49,7 @@ var (
 // Limits of one call.
 const (
 	MaxArgs  = 8 << 20  // bytes of arguments
+	MaxSent  = 1 << 30  // bytes that a Receiver is given
 	MaxReply = 64 << 20 // bytes of a JSON reply that a client reads
 )
 

@@ -73,6 +73,15 @@ func testServer() *Server {
 			},
 			"fail-soon": func(context.Context, *Request, io.Writer) error { return errors.New("nothing to back up") },
 		},
+		Receivers: map[string]Receiver{
+			"import": func(_ context.Context, body io.Reader) (any, error) {
+				b := make([]byte, 5)
+				if _, err := io.ReadFull(body, b); err != nil || string(b) != "good\n" {
+					return nil, &Error{Message: "line 1 is bad"}
+				}
+				return io.Copy(io.Discard, body)
+			},
+		},
 	}
 }
 
@@ -102,7 +111,7 @@ func TestErrorsKeepTheirWords(t *testing.T) {
 		{"refuse", nil, "opt out +12025550123: no such line", "see textback check"},
 		{"echo", map[string]any{"Nmber": 1}, `arguments of echo: json: unknown field "Nmber"`, ""},
 		{"dance", nil, `the running textback does not know "dance"`,
-			"it is of another version than the command; it knows echo panic refuse backup empty fail-late fail-soon"},
+			"it is of another version than the command; it knows echo panic refuse backup empty fail-late fail-soon import"},
 		{"panic", nil, "panic failed inside; the log has the details", ""},
 		{"echo", strings.Repeat("x", MaxArgs), "the arguments of echo are over 8388608 bytes", ""},
 	} {
@@ -135,6 +144,26 @@ func TestAStreamComesWholeOrSaysThatItIsCut(t *testing.T) {
 		}
 	}
 }
+
+func TestALongListIsTakenAsItComesAndARefusalIsReadBehindIt(t *testing.T) {
+	c := NewClient(serve(t, testServer()))
+	const n = 3 * MaxArgs
+	var got int
+	if err := c.Send(t.Context(), "import", io.MultiReader(strings.NewReader("good\n"), io.LimitReader(zeros{}, n)), &got); err != nil || got != n {
+		t.Errorf("%d bytes were taken: %v", got, err)
+	}
+	if err := c.Send(t.Context(), "import", io.LimitReader(zeros{}, n), nil); err == nil || err.Error() != "line 1 is bad" {
+		t.Errorf("a bad list: %v", err)
+	}
+	if err := c.Send(t.Context(), "import", io.MultiReader(strings.NewReader("good\n"), io.LimitReader(zeros{}, MaxSent)), nil); err == nil ||
+		!strings.Contains(err.Error(), "over 1073741824 bytes") {
+		t.Errorf("too long a list: %v", err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 func TestAStreamThatEndsWithTheConnectionIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")

@@ -23,7 +23,7 @@ const (
 
 	headerTimeout = 5 * time.Second
 	readTimeout   = 30 * time.Second
-	// stallTimeout is how long a stream waits for a reader that takes nothing.
+	// stallTimeout is how long a stream waits for a reader that takes nothing, or a writer that gives nothing.
 	stallTimeout = 30 * time.Second
 	maxCalls     = 32 // at a time; further ones wait
 )
@@ -32,6 +32,7 @@ const (
 type Server struct {
 	Handlers  map[string]Handler
 	Streamers map[string]Streamer
+	Receivers map[string]Receiver
 	// Panicked is told of a verb that panicked, with the stack; the caller gets an error and the daemon lives on.
 	Panicked func(verb string, value any, stack []byte)
 }
@@ -86,6 +87,10 @@ func (s *Server) handler() http.Handler {
 		if u, ok := hr.Context().Value(uidKey{}).(int); ok {
 			uid = u
 		}
+		if verb, err := verbOf(hr.Method, hr.URL.Path); err == nil && s.Receivers[verb] != nil {
+			s.receive(hr.Context(), w, hr.Body, verb)
+			return
+		}
 		r, err := readRequest(hr.Method, hr.URL.Path, http.MaxBytesReader(w, hr.Body, MaxArgs))
 		if err != nil {
 			writeError(w, http.StatusBadRequest, err)
@@ -108,18 +113,16 @@ func (s *Server) handler() http.Handler {
 func (s *Server) unknown(verb string) error {
 	verbs := slices.Sorted(maps.Keys(s.Handlers))
 	verbs = append(verbs, slices.Sorted(maps.Keys(s.Streamers))...)
+	verbs = append(verbs, slices.Sorted(maps.Keys(s.Receivers))...)
 	return &Error{Code: "unknown-verb", Message: fmt.Sprintf("the running textback does not know %q", verb),
 		Hint: "it is of another version than the command; it knows " + strings.Join(verbs, " ")}
 }
 
 // readRequest reads the one kind of request that there is.
 func readRequest(method, path string, body io.Reader) (*Request, error) {
-	if method != http.MethodPost {
-		return nil, &Error{Code: "bad-request", Message: "the control socket takes POST only"}
-	}
-	verb, ok := strings.CutPrefix(path, verbPath)
-	if !ok || !isVerb(verb) {
-		return nil, &Error{Code: "bad-request", Message: fmt.Sprintf("%.80q is not a verb", path)}
+	verb, err := verbOf(method, path)
+	if err != nil {
+		return nil, err
 	}
 	args, err := io.ReadAll(body)
 	if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
@@ -135,6 +138,17 @@ func readRequest(method, path string, body io.Reader) (*Request, error) {
 		return nil, &Error{Code: "bad-request", Message: "the arguments of " + verb + " are not JSON"}
 	}
 	return &Request{Verb: verb, Args: args, UID: -1}, nil
+}
+
+func verbOf(method, path string) (string, error) {
+	if method != http.MethodPost {
+		return "", &Error{Code: "bad-request", Message: "the control socket takes POST only"}
+	}
+	verb, ok := strings.CutPrefix(path, verbPath)
+	if !ok || !isVerb(verb) {
+		return "", &Error{Code: "bad-request", Message: fmt.Sprintf("%.80q is not a verb", path)}
+	}
+	return verb, nil
 }
 
 // isVerb: words of small letters, joined by hyphens or slashes, as in "optout/add".
@@ -167,13 +181,53 @@ func (s *Server) call(ctx context.Context, w http.ResponseWriter, r *Request) {
 		reply, err = s.Handlers[r.Verb](ctx, r)
 		return err
 	})
+	writeReply(w, r.Verb, reply, err)
+}
+
+// receive hands a verb what its caller sends, as it comes.
+func (s *Server) receive(ctx context.Context, w http.ResponseWriter, sent io.Reader, verb string) {
+	rc := http.NewResponseController(w)
+	body := &sentReader{r: http.MaxBytesReader(w, io.NopCloser(sent), MaxSent), rc: rc}
+	var reply any
+	err := s.guard(verb, func() (err error) {
+		reply, err = s.Receivers[verb](ctx, body)
+		return err
+	})
+	if body.tooLong {
+		err = &Error{Code: "too-long", Message: fmt.Sprintf("what was sent to %s is over %d bytes", verb, MaxSent), Hint: "send it in parts"}
+	}
+	// A caller who is still writing would not read why it was refused.
+	_, _ = io.Copy(io.Discard, body)
+	writeReply(w, verb, reply, err)
+}
+
+// sentReader gives up on a writer that has stopped.
+type sentReader struct {
+	r       io.Reader
+	rc      *http.ResponseController
+	tooLong bool
+}
+
+func (s *sentReader) Read(b []byte) (int, error) {
+	_ = s.rc.SetReadDeadline(time.Now().Add(stallTimeout))
+	n, err := s.r.Read(b)
+	if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
+		s.tooLong = true
+	}
+	if err != nil {
+		_ = s.rc.SetReadDeadline(time.Time{}) // what is done with it may take long
+	}
+	return n, err
+}
+
+func writeReply(w http.ResponseWriter, verb string, reply any, err error) {
 	if err != nil {
 		writeError(w, http.StatusUnprocessableEntity, err)
 		return
 	}
 	body, err := json.Marshal(reply)
 	if err != nil {
-		writeError(w, http.StatusInternalServerError, fmt.Errorf("write the reply of %s: %w", r.Verb, err))
+		writeError(w, http.StatusInternalServerError, fmt.Errorf("write the reply of %s: %w", verb, err))
 		return
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stallTimeout))

@@ -170,7 +170,7 @@ func (d *Daemon) serve(ctx context.Context, cfg *configs.Config, listener net.Li
 	if err := d.apply(cfg); err != nil {
 		return err
 	}
-	server := &control.Server{Handlers: d.handlers(), Streamers: d.streamers(), Panicked: d.panicked}
+	server := &control.Server{Handlers: d.handlers(), Streamers: d.streamers(), Receivers: d.receivers(), Panicked: d.panicked}
 	stages := []struct {
 		name string
 		run  func(context.Context) error

@@ -317,7 +317,7 @@ func (k *desk) Story(ctx context.Context, what string) (web.Story, error) {
 	}
 	slices.Reverse(s.Texts)
 	for _, l := range x.Ledger {
-		s.Ledger = append(s.Ledger, web.LedgerLine{At: l.At, Out: l.Action == store.ActionOut, Businesses: k.names(cfg, l.Businesses), Source: l.Source, Wording: l.Wording})
+		s.Ledger = append(s.Ledger, web.LedgerLine{At: l.At, Out: l.Action == store.ActionOut || l.Action == store.ActionList, Businesses: k.names(cfg, l.Businesses), Source: l.Source, Wording: l.Wording})
 	}
 	s.Out = k.names(cfg, x.Out)
 	for _, m := range x.Made {

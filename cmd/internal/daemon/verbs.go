@@ -91,10 +91,6 @@ type (
 		Source   string `json:"source,omitempty"`
 		Note     string `json:"note,omitempty"` // what was said
 	}
-	// ImportArgs are opt-outs as CSV.
-	ImportArgs struct {
-		CSV string `json:"csv"`
-	}
 	// ThreadArgs name a thread by id or tag, and what to do with it.
 	ThreadArgs struct {
 		Thread   string `json:"thread,omitempty"`
@@ -117,7 +113,6 @@ func (d *Daemon) handlers() map[string]control.Handler {
 		"optout-add":    with(d.optOutByCommand),
 		"optout-remove": with(d.optInByCommand),
 		"optout-list":   func(ctx context.Context, _ *control.Request) (any, error) { return optOuts(ctx, d.store) },
-		"optout-import": with(d.importOptOuts),
 		"verify":        func(ctx context.Context, _ *control.Request) (any, error) { return nil, d.store.Verify(ctx) },
 		"threads":       with(d.threads),
 		"thread":        with(d.thread),
@@ -146,6 +141,11 @@ func (d *Daemon) streamers() map[string]control.Streamer {
 		},
 		"watch": d.watch,
 	}
+}
+
+// receivers are the verbs that take bytes.
+func (d *Daemon) receivers() map[string]control.Receiver {
+	return map[string]control.Receiver{"optout-import": d.importOptOuts}
 }
 
 // with decodes a verb's arguments.
@@ -340,15 +340,26 @@ func (d *Daemon) optByCommand(ctx context.Context, a OptArgs, do func(context.Co
 	return &r, nil
 }
 
+// listMost is how many opt-outs are listed at once: the reply is gathered in memory.
+const listMost = 200_000
+
 func optOuts(ctx context.Context, st *store.Store) ([]store.OptedOut, error) {
+	stats, err := st.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if stats.OptedOut > listMost {
+		return nil, &control.Error{Code: "too-long", Message: fmt.Sprintf("%d opt-outs are too many to list", stats.OptedOut),
+			Hint: "`textback optout export` writes them all, `textback explain NUMBER` tells of one"}
+	}
 	list := []store.OptedOut{}
-	err := st.OptOuts(ctx, func(o store.OptedOut) bool { list = append(list, o); return true })
+	err = st.OptOuts(ctx, func(o store.OptedOut) bool { list = append(list, o); return true })
 	return list, err
 }
 
-func (d *Daemon) importOptOuts(ctx context.Context, a ImportArgs) (*store.ImportResult, error) {
+func (d *Daemon) importOptOuts(ctx context.Context, csv io.Reader) (any, error) {
 	cfg := d.conf.Load().cfg
-	rows, err := store.ReadOptOuts(strings.NewReader(a.CSV), func(s string) (string, error) { return number(cfg, s) }, businesses(cfg))
+	rows, err := store.ReadOptOuts(csv, func(s string) (string, error) { return number(cfg, s) }, businesses(cfg))
 	if err != nil {
 		return nil, &control.Error{Code: "csv", Message: err.Error(), Hint: "nothing was imported"}
 	}
