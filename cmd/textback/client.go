@@ -95,7 +95,11 @@ func report(e *env, err error) int {
 	case errors.Is(err, control.ErrNotRunning):
 		hint = "start it with `textback run`, or name its socket with --control"
 	}
-	return fail(e, exitFailed, err, hint)
+	code := exitFailed
+	if refused := (*control.Error)(nil); errors.As(err, &refused) && refused.Code == "period" {
+		code = exitUsage // the daemon reads --since and --until, in the business's time zone
+	}
+	return fail(e, code, err, hint)
 }
 
 // show prints JSON if asked for, else what f prints.

@@ -142,7 +142,7 @@ func (d *Daemon) openStore(cfg *configs.Config) (*store.Store, error) {
 	st, err := store.Open(store.Options{Path: cfg.State, Join: joinParts, TextChanged: d.textChanged,
 		Committed: d.committed, BeforeCommit: d.o.BeforeCommit})
 	if err != nil {
-		return nil, fmt.Errorf("open the state file %s: %w", cfg.State, err)
+		return nil, err // it names the file
 	}
 	return st, nil
 }
