@@ -88,21 +88,21 @@ func (s *Store) ImportOptOuts(ctx context.Context, l *OptOutList, at time.Time) 
 			continue
 		}
 		for batch := range slices.Chunk(rows, listBatch) {
-			if err := s.importBatch(ctx, at, &res, func(w *work, part *ImportResult) error { w.importList(g, batch, part); return nil }); err != nil {
+			if err := s.importPart(ctx, at, &res, func(w *work, part *ImportResult) error { w.importList(g, batch, part); return nil }); err != nil {
 				return res, err
 			}
 		}
 	}
 	for batch := range slices.Chunk(single, importBatch) {
-		if err := s.importBatch(ctx, at, &res, func(w *work, part *ImportResult) error { return w.importRows(batch, part) }); err != nil {
+		if err := s.importPart(ctx, at, &res, func(w *work, part *ImportResult) error { return w.importRows(batch, part) }); err != nil {
 			return res, err
 		}
 	}
 	return res, nil
 }
 
-// importBatch runs a batch, and adds what became of it.
-func (s *Store) importBatch(ctx context.Context, at time.Time, res *ImportResult, fn func(*work, *ImportResult) error) error {
+// importPart runs a batch, and adds what became of it.
+func (s *Store) importPart(ctx context.Context, at time.Time, res *ImportResult, fn func(*work, *ImportResult) error) error {
 	var part ImportResult
 	err := s.update(ctx, at, func(w *work) error {
 		part = ImportResult{}
