@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nyaruka/phonenumbers"
@@ -103,13 +104,13 @@ func ParseNumber(raw, region string, rewrites []Rewrite, validate bool) (Number,
 	if err != nil {
 		return Number{}, err
 	}
-	n, ok := inPlan(s, region)
+	n, read, ok := inPlan(s, region)
 	if ok {
 		return n, nil
 	}
 	digits := strings.TrimPrefix(s, "+")
 	if !validate {
-		if n = takenAsIs(s, region); len(strings.TrimPrefix(n.E164, "+")) > mostDigits {
+		if n = takenAsIs(s, read); len(strings.TrimPrefix(n.E164, "+")) > mostDigits {
 			return Number{}, fmt.Errorf("%w: it has %d digits", ErrNoNumber, len(digits))
 		}
 		return n, nil
@@ -175,25 +176,29 @@ func uriUser(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// inPlan reads a number that its numbering plan knows.
-func inPlan(s, region string) (Number, bool) {
-	if n, err := phonenumbers.Parse(s, region); err == nil && phonenumbers.IsValidNumber(n) {
-		return describe(n, true), true
+// inPlan reads a number that its numbering plan knows. read is how the region reads it, known or not; nil if it cannot.
+func inPlan(s, region string) (known Number, read *phonenumbers.PhoneNumber, ok bool) {
+	if n, err := phonenumbers.Parse(s, region); err == nil {
+		if kind := phonenumbers.GetNumberType(n); kind != phonenumbers.UNKNOWN {
+			return describe(n, kind), n, true
+		}
+		read = n
 	}
 	// Many trunks send E.164 without the +. Only what cannot be a number of the region is read so.
 	if s[0] != '+' && s[0] != '0' && len(s) >= 10 {
-		if n, err := phonenumbers.Parse("+"+s, ""); err == nil && phonenumbers.IsValidNumber(n) {
-			return describe(n, true), true
+		if n, err := phonenumbers.Parse("+"+s, ""); err == nil {
+			if kind := phonenumbers.GetNumberType(n); kind != phonenumbers.UNKNOWN {
+				return describe(n, kind), n, true
+			}
 		}
 	}
-	return Number{}, false
+	return Number{}, read, false
 }
 
 // takenAsIs is a number that the plan does not know, for installations with private plans and test numbers.
-func takenAsIs(s, region string) Number {
-	n, err := phonenumbers.Parse(s, region)
-	if err == nil && phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE {
-		out := describe(n, false)
+func takenAsIs(s string, read *phonenumbers.PhoneNumber) Number {
+	if read != nil && phonenumbers.IsPossibleNumberWithReason(read) == phonenumbers.IS_POSSIBLE {
+		out := describe(read, phonenumbers.UNKNOWN)
 		if s[0] == '+' {
 			out.E164 = s // a whole number that no plan knows: a zero after the country code is not ours to drop
 		}
@@ -210,15 +215,14 @@ func isShort(digits, region string) bool {
 	return err == nil && phonenumbers.IsValidShortNumberForRegion(n, region)
 }
 
-func describe(n *phonenumbers.PhoneNumber, valid bool) Number {
-	out := Number{E164: phonenumbers.Format(n, phonenumbers.E164), Region: UnknownRegion, Kind: KindUnknown}
-	if r := phonenumbers.GetRegionCodeForNumber(n); valid && len(r) == 2 {
-		out.Region = r
-	}
-	kind := phonenumbers.UNKNOWN
-	if valid {
-		kind = phonenumbers.GetNumberType(n)
-		out.Kind = kindOf(kind)
+// describe tells what the plan knows of a number. The library looks region and kind up by trying the patterns of a dozen kinds, up
+// to 25 regions: it is asked for the kind once, which is UNKNOWN just where the number is not valid.
+func describe(n *phonenumbers.PhoneNumber, kind phonenumbers.PhoneNumberType) Number {
+	out := Number{E164: phonenumbers.Format(n, phonenumbers.E164), Region: UnknownRegion, Kind: kindOf(kind)}
+	if kind != phonenumbers.UNKNOWN {
+		if r := phonenumbers.GetRegionCodeForNumber(n); len(r) == 2 {
+			out.Region = r
+		}
 	}
 	out.Zones, out.CountryWide = zonesOf(out.E164, int(n.GetCountryCode()), kind)
 	return out
@@ -262,7 +266,7 @@ func zonesOf(e164 string, country int, kind phonenumbers.PhoneNumberType) (zones
 	}
 	countryWide = slices.Equal(names, whole)
 	for _, name := range names {
-		loc, err := time.LoadLocation(name)
+		loc, err := zone(name)
 		if err != nil || name == phonenumbers.UNKNOWN_TIMEZONE {
 			continue
 		}
@@ -275,6 +279,21 @@ func zonesOf(e164 string, country int, kind phonenumbers.PhoneNumberType) (zones
 		zones = append(zones, loc)
 	}
 	return zones, false
+}
+
+// zoneByName remembers what zone loaded: the library of the system, or of Go, which does not change while the program runs.
+var zoneByName sync.Map
+
+// zone is [time.LoadLocation], which reads and parses a file each time.
+func zone(name string) (*time.Location, error) {
+	if loc, ok := zoneByName.Load(name); ok {
+		return loc.(*time.Location), nil
+	}
+	loc, err := time.LoadLocation(name)
+	if err == nil {
+		zoneByName.Store(name, loc)
+	}
+	return loc, err
 }
 
 // boundToArea tells whether such numbers of the country carry an area code: fixed lines do, mobiles only in some

@@ -2,9 +2,12 @@ package textback
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/nyaruka/phonenumbers"
 )
 
 func TestNumbersAreReadByTheirPlan(t *testing.T) {
@@ -171,5 +174,29 @@ func BenchmarkParseNumber(b *testing.B) {
 		if _, err := ParseNumber("+12025550100", "US", nil, true); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestANumberHasAKindJustIfItIsValid: the plan is asked for the kind alone.
+func TestANumberHasAKindJustIfItIsValid(t *testing.T) {
+	valid := 0
+	for i := range 4000 {
+		country := []string{"1", "44", "49", "7", "39", "61", "800", "881", "590", "33", "999", "247"}[i%12]
+		raw := fmt.Sprint("+", country, i*7919%100, i*104729%10_000_000, i%1000)
+		raw = raw[:min(len(raw), 6+i%9)]
+		n, err := phonenumbers.Parse(raw, "US")
+		if err != nil {
+			continue
+		}
+		is := phonenumbers.IsValidNumber(n)
+		if kind := phonenumbers.GetNumberType(n); is != (kind != phonenumbers.UNKNOWN) {
+			t.Errorf("%s: valid %t, kind %d", raw, is, kind)
+		}
+		if is {
+			valid++
+		}
+	}
+	if valid < 100 {
+		t.Errorf("only %d valid numbers were tried", valid)
 	}
 }

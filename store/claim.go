@@ -161,7 +161,7 @@ func (w *work) addRate(kind byte, name string, c claim, n int64) {
 // use changes what a slot, hour or day has used up; nothing is kept of one in which nothing was.
 func (w *work) use(k key, n int64) {
 	if now := int64(number(w.get(tRate, k))) + n; now > 0 {
-		w.put(tRate, k, key(nil).num(uint64(now)))
+		w.enter(tRate, k, num(uint64(now)))
 	} else {
 		w.del(tRate, k)
 	}
@@ -185,7 +185,7 @@ func (w *work) claim(id uint64, v textback.Verdict, k Keys, shadow bool) {
 	}
 	c.Hour, c.Day = hourAndDay(w.at, k.Zone)
 	w.count(c, 1)
-	w.save(tClaims, claimKey(c.Caller, c.Business, id), c)
+	w.saveNew(tClaims, claimKey(c.Caller, c.Business, id), c)
 	w.forgetClaims(c, min(max(k.Recall, recallLeast), scanMost))
 }
 
@@ -194,7 +194,13 @@ func (w *work) claim(id uint64, v textback.Verdict, k Keys, shadow bool) {
 func (w *work) forgetClaims(of claim, keep int) {
 	var old [][]byte
 	n := 0
-	w.back(tClaims, key(nil).str(of.Caller).str(of.Business), func(k, v []byte) bool {
+	mine := key(nil).str(of.Caller).str(of.Business)
+	w.scan(tClaims, mine, func(_, _ []byte) bool { n++; return n <= keep })
+	if n <= keep {
+		return // the rule: nothing has to be read for it
+	}
+	n = 0
+	w.back(tClaims, mine, func(k, v []byte) bool {
 		var c claim
 		if err := decode(v, &c); err != nil {
 			w.fail("decode a record of", tClaims, err)

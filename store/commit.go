@@ -103,28 +103,24 @@ func (s *Store) commit(group []*request) (again []*request) {
 		finish(group, fmt.Errorf("begin: %w", err))
 		return nil
 	}
-	btx, changed := &boltTx{tx: tx}, false
+	all, changed := &pending{below: &boltTx{tx: tx}}, false
 	for i, r := range group {
 		if r.err = r.ctx.Err(); r.err != nil {
 			continue
 		}
-		r.work = &work{tx: btx, s: s, at: r.at}
+		all.begin()
+		r.work = &work{tx: all, s: s, at: r.at}
 		r.run()
 		if r.panicked != nil {
-			// Whatever it was in the middle of, the transaction cannot be trusted.
+			// Whatever it was in the middle of, what is pending cannot be trusted.
 			_ = tx.Rollback()
 			return append(append([]*request{}, group[:i]...), group[i+1:]...)
 		}
 		if r.err != nil {
-			if err := r.work.takeBack(); err != nil {
-				_ = tx.Rollback()
-				finish(group, err)
-				s.count(0, err)
-				return nil
-			}
+			all.takeBack()
 			continue
 		}
-		changed = changed || len(r.work.undo) > 0
+		changed = changed || len(all.undo) > 0
 	}
 	if !changed {
 		_ = tx.Rollback() // nothing to write: reads answer without the disk
@@ -133,6 +129,9 @@ func (s *Store) commit(group []*request) (again []*request) {
 	began := time.Now()
 	if s.opts.BeforeCommit != nil {
 		err = s.opts.BeforeCommit()
+	}
+	if err == nil {
+		err = all.flush()
 	}
 	if err != nil {
 		err = errors.Join(err, tx.Rollback())

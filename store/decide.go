@@ -84,7 +84,7 @@ func (s *Store) Decide(ctx context.Context, call textback.Call, k Keys, at time.
 		}
 		w.saveVerdict(v)
 		if k.Caller != "" {
-			w.put(tMissed, key(nil).str(k.Caller).str(k.Business).time(at).str(call.ID), nil)
+			w.enter(tMissed, key(nil).str(k.Caller).str(k.Business).time(at).str(call.ID), nil)
 		}
 		if k.Also != nil {
 			w.enqueue(k.Also(v, text)...)
@@ -101,10 +101,10 @@ func callKey(id string) []byte { return key(nil).str(id) }
 
 // saveVerdict writes a new verdict with its indexes.
 func (w *work) saveVerdict(v textback.Verdict) {
-	w.save(tCalls, callKey(v.Call.ID), v)
-	w.put(tCallsTime, key(nil).time(ended(v)).str(v.Call.ID), nil)
+	w.saveNew(tCalls, callKey(v.Call.ID), v)
+	w.enter(tCallsTime, key(nil).time(ended(v)).str(v.Call.ID), nil)
 	if p := party(v); p != "" {
-		w.put(tCallsParty, key(nil).str(p).time(ended(v)).str(v.Call.ID), nil)
+		w.enter(tCallsParty, key(nil).str(p).time(ended(v)).str(v.Call.ID), nil)
 	}
 	w.tally(w.at, CountVerdict, v.Decision.Reason.String(), v.Decision.Business, v.Decision.Line, 1)
 }
@@ -137,7 +137,7 @@ func (w *work) missedCallText(v textback.Verdict, k Keys) (*textRecord, error) {
 	}
 	r := w.newText(textback.Text{Kind: textback.MissedCallText, CallID: v.Call.ID, Business: d.Business, Line: d.Line,
 		To: d.Caller, From: d.From, SMPP: d.SMPP, Template: d.Template, Token: token, Due: d.Due, Held: d.Held, Expires: d.Expires})
-	w.put(tTokens, key(nil).str(token), key(nil).num(r.T.ID))
+	w.enter(tTokens, key(nil).str(token), num(r.T.ID))
 	w.claim(r.T.ID, v, k, false)
 	return r, nil
 }

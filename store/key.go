@@ -20,20 +20,40 @@ func (k key) str(s string) key {
 		sum := sha256.Sum256([]byte(s))
 		s = s[:longKey-2*len(sum)] + hex.EncodeToString(sum[:])
 	}
-	for i := range len(s) {
-		k = append(k, s[i])
-		if s[i] == 0 {
-			k = append(k, 0xff)
-		}
+	if k == nil {
+		k = newKey()
 	}
-	return append(k, 0, 1)
+	for {
+		zero := strings.IndexByte(s, 0)
+		if zero < 0 {
+			return append(append(k, s...), 0, 1)
+		}
+		k = append(append(k, s[:zero]...), 0, 0xff)
+		s = s[zero+1:]
+	}
 }
 
+// newKey has room for the fields of most keys.
+func newKey() key { return make(key, 0, 64) }
+
 // num adds a number.
-func (k key) num(n uint64) key { return binary.BigEndian.AppendUint64(k, n) }
+func (k key) num(n uint64) key {
+	if k == nil {
+		k = newKey()
+	}
+	return binary.BigEndian.AppendUint64(k, n)
+}
+
+// num is a number as a value.
+func num(n uint64) []byte { return binary.BigEndian.AppendUint64(make([]byte, 0, 8), n) }
 
 // byt adds a byte.
-func (k key) byt(b byte) key { return append(k, b) }
+func (k key) byt(b byte) key {
+	if k == nil {
+		k = newKey()
+	}
+	return append(k, b)
+}
 
 // time adds a moment with the nanosecond; the zero time comes first of all.
 func (k key) time(t time.Time) key { return k.num(stamp(t)) }

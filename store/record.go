@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"sync"
+	"time"
 )
 
 // recordVersion is the first byte of every record: JSON of its fields, those with their zero value left out. A root
@@ -17,7 +19,14 @@ const recordVersion = 1
 // encode writes a record. It is encoding/json's format without zero fields (the package has a tag for that, but the
 // root types must not know how they are stored): about a third of the size.
 func encode(v any) ([]byte, error) {
-	return appendValue([]byte{recordVersion}, reflect.ValueOf(v))
+	rv := reflect.ValueOf(v)
+	if rv.Kind() != reflect.Pointer {
+		// What is addressable can be read without a copy of each field.
+		p := reflect.New(rv.Type())
+		p.Elem().Set(rv)
+		rv = p
+	}
+	return writerOf(rv.Type())(append(make([]byte, 0, 1<<10), recordVersion), rv)
 }
 
 // decode reads a record.
@@ -31,79 +40,141 @@ func decode(b []byte, v any) error {
 	return json.Unmarshal(b[1:], v)
 }
 
-var textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+// writer appends a value of one type.
+type writer func(b []byte, v reflect.Value) ([]byte, error)
 
-func appendValue(b []byte, v reflect.Value) ([]byte, error) {
-	if v.Kind() == reflect.Pointer {
-		if v.IsNil() {
-			return append(b, "null"...), nil
-		}
-		return appendValue(b, v.Elem())
+// writers are the writers by type: what a type is made of is looked up once, records are written for every call.
+var writers sync.Map
+
+func writerOf(t reflect.Type) writer {
+	if w, ok := writers.Load(t); ok {
+		return w.(writer)
 	}
-	if v.Type().Implements(textMarshaler) {
-		text, err := v.Interface().(encoding.TextMarshaler).MarshalText()
-		if err != nil {
-			return b, err
+	w := makeWriter(t)
+	writers.Store(t, w)
+	return w
+}
+
+var (
+	timeType      = reflect.TypeFor[time.Time]()
+	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+)
+
+func makeWriter(t reflect.Type) writer {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		elem := t.Elem()
+		return func(b []byte, v reflect.Value) ([]byte, error) {
+			if v.IsNil() {
+				return append(b, "null"...), nil
+			}
+			return writerOf(elem)(b, v.Elem())
 		}
-		return appendString(b, string(text))
+	case t == timeType:
+		return appendTime
+	case t.Implements(textMarshaler):
+		return appendText
 	}
-	switch v.Kind() {
+	switch t.Kind() {
 	case reflect.Bool:
-		return strconv.AppendBool(b, v.Bool()), nil
+		return func(b []byte, v reflect.Value) ([]byte, error) { return strconv.AppendBool(b, v.Bool()), nil }
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return strconv.AppendInt(b, v.Int(), 10), nil
+		return func(b []byte, v reflect.Value) ([]byte, error) { return strconv.AppendInt(b, v.Int(), 10), nil }
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return strconv.AppendUint(b, v.Uint(), 10), nil
+		return func(b []byte, v reflect.Value) ([]byte, error) { return strconv.AppendUint(b, v.Uint(), 10), nil }
 	case reflect.String:
-		return appendString(b, v.String())
+		return func(b []byte, v reflect.Value) ([]byte, error) { return appendString(b, v.String()) }
 	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			b = append(b, '"')
-			return append(base64.StdEncoding.AppendEncode(b, v.Bytes()), '"'), nil
+		if t.Elem().Kind() == reflect.Uint8 {
+			return func(b []byte, v reflect.Value) ([]byte, error) {
+				return append(base64.StdEncoding.AppendEncode(append(b, '"'), v.Bytes()), '"'), nil
+			}
 		}
-		return appendList(b, v)
+		return listWriter(t)
 	case reflect.Struct:
-		return appendStruct(b, v)
+		return structWriter(t)
 	default:
-		return b, fmt.Errorf("a %s cannot be stored", v.Type())
+		return func(b []byte, _ reflect.Value) ([]byte, error) { return b, fmt.Errorf("a %s cannot be stored", t) }
 	}
 }
 
+func appendTime(b []byte, v reflect.Value) (_ []byte, err error) {
+	var at time.Time
+	if v.CanAddr() {
+		at = *v.Addr().Interface().(*time.Time)
+	} else {
+		at = v.Interface().(time.Time)
+	}
+	if b, err = at.AppendText(append(b, '"')); err != nil {
+		return b, err
+	}
+	return append(b, '"'), nil
+}
+
+func appendText(b []byte, v reflect.Value) ([]byte, error) {
+	text, err := v.Interface().(encoding.TextMarshaler).MarshalText()
+	if err != nil {
+		return b, err
+	}
+	return appendString(b, string(text))
+}
+
+// appendString leaves what has to be escaped to encoding/json.
 func appendString(b []byte, s string) ([]byte, error) {
-	text, err := json.Marshal(s)
-	return append(b, text...), err
-}
-
-func appendList(b []byte, v reflect.Value) (_ []byte, err error) {
-	b = append(b, '[')
-	for i := range v.Len() {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if b, err = appendValue(b, v.Index(i)); err != nil {
-			return b, err
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			text, err := json.Marshal(s)
+			return append(b, text...), err
 		}
 	}
-	return append(b, ']'), nil
+	return append(append(append(b, '"'), s...), '"'), nil
 }
 
-func appendStruct(b []byte, v reflect.Value) (_ []byte, err error) {
-	b = append(b, '{')
-	first := true
-	for i := range v.NumField() {
-		f := v.Field(i)
-		field := v.Type().Field(i)
-		if !field.IsExported() || f.IsZero() || f.Kind() == reflect.Slice && f.Len() == 0 {
-			continue
+func listWriter(t reflect.Type) writer {
+	elem := t.Elem()
+	return func(b []byte, v reflect.Value) (_ []byte, err error) {
+		write := writerOf(elem)
+		b = append(b, '[')
+		for i := range v.Len() {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			if b, err = write(b, v.Index(i)); err != nil {
+				return b, err
+			}
 		}
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-		b = append(append(append(b, '"'), field.Name...), `":`...)
-		if b, err = appendValue(b, f); err != nil {
-			return b, fmt.Errorf("%s: %w", field.Name, err)
+		return append(b, ']'), nil
+	}
+}
+
+func structWriter(t reflect.Type) writer {
+	type field struct {
+		index int
+		name  string // with its quotes and colon
+		write writer
+	}
+	var fields []field
+	for i := range t.NumField() {
+		if f := t.Field(i); f.IsExported() {
+			fields = append(fields, field{i, `"` + f.Name + `":`, writerOf(f.Type)})
 		}
 	}
-	return append(b, '}'), nil
+	return func(b []byte, v reflect.Value) (_ []byte, err error) {
+		b = append(b, '{')
+		first := true
+		for _, f := range fields {
+			fv := v.Field(f.index)
+			if fv.IsZero() || fv.Kind() == reflect.Slice && fv.Len() == 0 {
+				continue
+			}
+			if !first {
+				b = append(b, ',')
+			}
+			first = false
+			if b, err = f.write(append(b, f.name...), fv); err != nil {
+				return b, fmt.Errorf("%s: %w", t.Field(f.index).Name, err)
+			}
+		}
+		return append(b, '}'), nil
+	}
 }

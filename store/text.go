@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -56,8 +57,8 @@ func (w *work) newText(t textback.Text) *textRecord {
 		t.Due = w.at
 	}
 	r := &textRecord{T: t}
-	w.put(tTextsTime, key(nil).time(t.Created).num(t.ID), nil)
-	w.put(tTextsTo, key(nil).str(lastDigits(t.To)).num(t.ID), nil)
+	w.enter(tTextsTime, key(nil).time(t.Created).num(t.ID), nil)
+	w.enter(tTextsTo, key(nil).str(lastDigits(t.To)).num(t.ID), nil)
 	w.saveText(r)
 	return r
 }
@@ -85,7 +86,11 @@ func (w *work) saveText(r *textRecord) {
 	if !t.Settled.IsZero() && t.State != textback.Delivered && t.State != textback.Undelivered && !r.written() {
 		w.giveBack(*t)
 	}
-	w.save(tTexts, textKey(t.ID), r)
+	if r.was == 0 {
+		w.saveNew(tTexts, textKey(t.ID), r)
+	} else {
+		w.save(tTexts, textKey(t.ID), r)
+	}
 	r.remember()
 	if moved && w.s.opts.Committed != nil {
 		w.moved = append(w.moved, *t)
@@ -99,11 +104,14 @@ func (w *work) saveText(r *textRecord) {
 func (w *work) reindex(r *textRecord) {
 	t := r.T
 	move := func(tab table, was, is bool, old, now key) {
-		if was && (!is || string(old) != string(now)) {
+		if was && is && bytes.Equal(old, now) {
+			return
+		}
+		if was {
 			w.del(tab, old)
 		}
 		if is {
-			w.put(tab, now, nil)
+			w.enter(tab, now, nil)
 		}
 	}
 	move(tDue, r.was == textback.Queued, t.State == textback.Queued,
@@ -131,21 +139,27 @@ func (w *work) removeText(r *textRecord) {
 	w.del(tTexts, textKey(t.ID))
 }
 
+// tableKey is a key of a table.
+type tableKey struct {
+	t   table
+	key []byte
+}
+
 // indexed are the keys under which receipts find a text's parts.
-func (r *textRecord) indexed() (all []change) {
+func (r *textRecord) indexed() (all []tableKey) {
 	for _, link := range append([]string{r.T.Link}, r.Links...) {
 		for i, p := range r.T.Parts {
 			for _, f := range forms(p.MessageID) {
-				all = append(all, change{t: tIDs, key: idKey(link, f, r.T.ID, i)})
+				all = append(all, tableKey{tIDs, idKey(link, f, r.T.ID, i)})
 			}
 			if p.Reference != 0 {
-				all = append(all, change{t: tRefs, key: refKey(link, byte(p.Reference), r.T.ID, i)})
+				all = append(all, tableKey{tRefs, refKey(link, byte(p.Reference), r.T.ID, i)})
 			}
 		}
 	}
 	for _, a := range r.Aliases {
 		for _, f := range forms(a.ID) {
-			all = append(all, change{t: tIDs, key: idKey(a.Link, f, r.T.ID, a.Part)})
+			all = append(all, tableKey{tIDs, idKey(a.Link, f, r.T.ID, a.Part)})
 		}
 	}
 	return all

@@ -9,24 +9,15 @@ import (
 )
 
 // work is one operation inside a transaction. It keeps the first error of the transaction, as bufio.Writer does:
-// after it everything reads as absent and nothing is written, and the operation ends with it. In a group of
-// operations that share a commit it can take back what it wrote.
+// after it everything reads as absent and nothing is written, and the operation ends with it.
 type work struct {
 	tx         tx
 	s          *Store
 	at         time.Time
 	err        error
-	undo       []change
 	texts      bool            // a text was queued or got another due time
 	deliveries bool            // a hand-off was queued
 	moved      []textback.Text // texts whose state changed, for Options.Committed
-}
-
-// change is a key's value before the operation touched it.
-type change struct {
-	t   table
-	key []byte
-	old []byte // nil = was not there
 }
 
 func (w *work) get(t table, k []byte) []byte {
@@ -40,12 +31,18 @@ func (w *work) get(t table, k []byte) []byte {
 
 func (w *work) has(t table, k []byte) bool { return w.get(t, k) != nil }
 
+// put writes a key. If it has this value already, nothing is changed.
 func (w *work) put(t table, k, v []byte) {
-	old := w.get(t, k)
-	if w.err != nil || (old != nil && bytes.Equal(old, v)) {
+	if old := w.get(t, k); old == nil || !bytes.Equal(old, v) {
+		w.enter(t, k, v)
+	}
+}
+
+// enter writes a key that is not there yet, or has another value: it does not look.
+func (w *work) enter(t table, k, v []byte) {
+	if w.err != nil {
 		return
 	}
-	w.note(t, k, old)
 	w.fail("write", t, w.tx.Put(t, k, v))
 	switch t {
 	case tDue:
@@ -56,37 +53,9 @@ func (w *work) put(t table, k, v []byte) {
 }
 
 func (w *work) del(t table, k []byte) {
-	old := w.get(t, k)
-	if w.err != nil || old == nil {
-		return
+	if w.has(t, k) {
+		w.fail("delete", t, w.tx.Delete(t, k))
 	}
-	w.note(t, k, old)
-	w.fail("delete", t, w.tx.Delete(t, k))
-}
-
-func (w *work) note(t table, k, old []byte) {
-	c := change{t: t, key: bytes.Clone(k)}
-	if old != nil {
-		c.old = append([]byte{}, old...)
-	}
-	w.undo = append(w.undo, c)
-}
-
-// takeBack undoes what the operation wrote.
-func (w *work) takeBack() error {
-	for i := len(w.undo) - 1; i >= 0; i-- {
-		c := w.undo[i]
-		var err error
-		if c.old == nil {
-			err = w.tx.Delete(c.t, c.key)
-		} else {
-			err = w.tx.Put(c.t, c.key, c.old)
-		}
-		if err != nil {
-			return fmt.Errorf("take back a change of %s: %w", tableNames[c.t], err)
-		}
-	}
-	return nil
 }
 
 func (w *work) fail(what string, t table, err error) {
@@ -145,10 +114,20 @@ func (w *work) save(t table, k []byte, v any) {
 	w.put(t, k, b)
 }
 
+// saveNew writes a record whose key is not there yet.
+func (w *work) saveNew(t table, k []byte, v any) {
+	b, err := encode(v)
+	if err != nil {
+		w.fail("encode a record of", t, err)
+		return
+	}
+	w.enter(t, k, b)
+}
+
 // next gives the next number of a sequence, from 1.
 func (w *work) next(sequence string) uint64 {
 	k := []byte("seq/" + sequence)
 	n := number(w.get(tMeta, k)) + 1
-	w.put(tMeta, k, key(nil).num(n))
+	w.enter(tMeta, k, num(n))
 	return n
 }
