@@ -94,7 +94,11 @@ func (s *Store) RecordBooking(ctx context.Context, n NewBooking, at time.Time) (
 // bookedText is the text by which the booking came: that of its token, else the last one to the phone.
 func (w *work) bookedText(n NewBooking) (r *textRecord, byToken bool) {
 	if token := strings.ToLower(n.Booking.Token); token != "" {
-		if r, ok := w.text(number(w.get(tTokens, key(nil).str(token)))); ok {
+		id := number(w.get(tTokens, key(nil).str(token))) // where an older textback kept it
+		if id == 0 {
+			id = w.s.tokens.text(token)
+		}
+		if r, ok := w.text(id); ok && r.T.Token == token {
 			return r, true
 		}
 	}

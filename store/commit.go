@@ -54,7 +54,7 @@ func (s *Store) view(ctx context.Context, at time.Time, fn func(*work) error) er
 		return err
 	}
 	err := s.db.View(func(btx *bolt.Tx) error {
-		w := &work{tx: &boltTx{tx: btx}, s: s, at: at}
+		w := &work{tx: s.over(btx), s: s, at: at}
 		if err := fn(w); err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (s *Store) commit(group []*request) (again []*request) {
 			continue
 		}
 		all.begin()
-		r.work = &work{tx: all, s: s, at: r.at}
+		r.work = &work{tx: people{all}, s: s, at: r.at}
 		r.run()
 		if r.panicked != nil {
 			// Whatever it was in the middle of, what is pending cannot be trusted.

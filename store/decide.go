@@ -2,19 +2,12 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base32"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"textback"
 )
-
-// TokenLength is the length in characters of a booking token. Tokens are made by the store from crypto/rand, one
-// for each missed-call text: lower-case letters and the digits 2 to 7, 50 bits.
-const TokenLength = 10
 
 // Keys tell Decide whose history to read. Business, Line and Caller must be those of the Decision that follows.
 type Keys struct {
@@ -131,23 +124,10 @@ func (w *work) missedCallText(v textback.Verdict, k Keys) (*textRecord, error) {
 	if d.Caller == "" || d.Business == "" {
 		return nil, errors.New("a text needs a caller and a business")
 	}
-	token, err := newToken()
-	if err != nil {
-		return nil, err
-	}
 	r := w.newText(textback.Text{Kind: textback.MissedCallText, CallID: v.Call.ID, Business: d.Business, Line: d.Line,
-		To: d.Caller, From: d.From, SMPP: d.SMPP, Template: d.Template, Token: token, Due: d.Due, Held: d.Held, Expires: d.Expires})
-	w.enter(tTokens, key(nil).str(token), num(r.T.ID))
+		To: d.Caller, From: d.From, SMPP: d.SMPP, Template: d.Template, Due: d.Due, Held: d.Held, Expires: d.Expires})
 	w.claim(r.T.ID, v, k, false)
 	return r, nil
-}
-
-func newToken() (string, error) {
-	b := make([]byte, 7) // 56 bits give eleven digits and a rest
-	if _, err := rand.Read(b); err != nil {
-		return "", fmt.Errorf("make a booking token: %w", err)
-	}
-	return strings.ToLower(base32.StdEncoding.EncodeToString(b)[:TokenLength]), nil
 }
 
 // Reached notes that a person was reached: queued missed-call texts of the caller of which nothing was written are

@@ -35,7 +35,7 @@ func TestALongListIsOneEntryForManyAndSuppressesEachOfThem(t *testing.T) {
 		t.Errorf("the waiting text is %s", got.State)
 	}
 	st := must[Stats](t)(s.Stats(t.Context()))
-	if st.OptedOut != 5000 || st.Ledger != 3 || st.Schema != schemaListed {
+	if st.OptedOut != 5000 || st.Ledger != 3 || st.Schema != schemaPeople {
 		t.Errorf("%+v", st)
 	}
 	for number, want := range map[string]bool{"+12025550000": true, "+12025554999": true, "+12025555000": false, "+12025549999": false, alice: true, "202": false, "+0": false} {

@@ -166,7 +166,6 @@ func (w *work) importList(g listGroup, rows []listed, part *ImportResult) {
 		fresh[i].seq = e.Seq
 	}
 	w.enlist(g.business, fresh)
-	w.put(tMeta, schemaKey, []byte(fmt.Sprint(schemaListed)))
 	w.standing(nowOptedOut, "", int64(len(fresh)))
 	w.tally(w.at, CountOptOut, string(ActionOut), g.business, g.line, int64(len(fresh)))
 	part.Added += len(fresh)

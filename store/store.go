@@ -13,13 +13,12 @@ import (
 	"textback"
 )
 
-// The schema is the version of the tables' meaning; a file with a newer one than the program knows is refused. It says what a file
-// holds, not who wrote it last: a file is of schema 1 until a list of opt-outs makes it one of 2, because a program that does not
-// know lists would text those who stand in them.
+// The schema is the version of the tables' meaning; a file with a newer one than the program knows is refused.
 const (
 	schemaFirst  = 1
-	schemaListed = 2
-	schemaNewest = schemaListed
+	schemaListed = 2 // it holds a list of opt-outs: a program that does not know lists would text those who stand in them
+	schemaPeople = 3 // what is kept of people lies in one table (people.go); lists or none
+	schemaNewest = schemaPeople
 )
 
 // schemaKey is where it stands in tMeta.
@@ -82,6 +81,8 @@ type Store struct {
 	opts     Options
 	db       *bolt.DB
 	hashKey  []byte // for the keyed hashes of numbers and wordings
+	tokens   tokens
+	together bool // what is kept of people lies in one table: not in an old file that is open for reading only
 	requests chan *request
 	quit     chan struct{}
 	done     chan struct{}
@@ -156,20 +157,26 @@ func upgrade(db *bolt.DB) error {
 				return nil // nothing is added to a newer file: readMeta refuses it
 			}
 		}
-		for _, name := range tableNames {
+		for t, name := range tableNames {
+			if aboutPeople[t] != 0 {
+				continue
+			}
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return fmt.Errorf("make table %s: %w", name, err)
 			}
 		}
 		meta := tx.Bucket([]byte(tableNames[tMeta]))
-		if meta.Get(schemaKey) != nil {
-			return nil
+		if v := meta.Get(schemaKey); v != nil {
+			if old, err := strconv.Atoi(string(v)); err != nil || old >= schemaPeople {
+				return nil // readMeta tells of what is no schema
+			}
+			return errors.Join(bringTogether(tx), meta.Put(schemaKey, strconv.AppendInt(nil, schemaPeople, 10)))
 		}
 		secret := make([]byte, 32)
 		if _, err := rand.Read(secret); err != nil {
 			return fmt.Errorf("make the key for hashes: %w", err)
 		}
-		return errors.Join(meta.Put(schemaKey, strconv.AppendInt(nil, schemaFirst, 10)), meta.Put([]byte("hash-key"), secret))
+		return errors.Join(meta.Put(schemaKey, strconv.AppendInt(nil, schemaPeople, 10)), meta.Put([]byte("hash-key"), secret))
 	})
 }
 
@@ -186,6 +193,8 @@ func (s *Store) readMeta() error {
 		case v > schemaNewest:
 			return fmt.Errorf("schema %d, this program knows %d: %w", v, schemaNewest, ErrNewer)
 		}
-		return nil
+		s.together = v >= schemaPeople
+		s.tokens, err = newTokens(s.hashKey)
+		return err
 	})
 }

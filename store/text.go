@@ -52,6 +52,9 @@ func (r *textRecord) remember() {
 // newText queues a text.
 func (w *work) newText(t textback.Text) *textRecord {
 	t.ID, t.State, t.Created = w.next("text"), textback.Queued, w.at
+	if t.Kind == textback.MissedCallText {
+		t.Token = w.s.tokens.of(t.ID)
+	}
 	t.Submitted, t.Settled, t.Parts, t.Attempts = time.Time{}, time.Time{}, nil, 0
 	if t.Due.IsZero() {
 		t.Due = w.at

@@ -51,6 +51,7 @@ const (
 	tCounts                     // hour, kind, word, business, line → number
 	tListed                     // business, first number → block of opt-outs that came in by list
 	tDelisted                   // keyed hash of the number, sequence of the list's entry, business → when he opted out
+	tPeople                     // last digits of a number, table, key in it: what is kept of people (people.go)
 	tables                      // how many there are
 )
 
@@ -64,7 +65,7 @@ var tableNames = [tables]string{
 	tThreadsTime: "threads_time", tThreadsOpen: "threads_open", tThreadsCaller: "threads_caller", tTags: "tags",
 	tMessages: "messages", tBookings: "bookings", tBookingsTime: "bookings_time", tDeliveries: "deliveries",
 	tDeliveriesDue: "deliveries_due", tMade: "made", tTargets: "targets", tCounts: "counts",
-	tListed: "listed", tDelisted: "delisted",
+	tListed: "listed", tDelisted: "delisted", tPeople: "people",
 }
 
 // tx is a transaction: the one seam to the database below. Values handed out are valid until the next change.

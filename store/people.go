@@ -1,0 +1,128 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// people is tx with the tables that a call writes about its caller in one: what is known about a number lies together, so that one
+// page of the file is written for each call instead of one for each table. A key of it is the last digits of the number, one octet for
+// the table, and the table's own key. Code above knows only the tables.
+type people struct{ tx }
+
+// aboutPeople are the tables whose keys begin with a number, by their octet.
+var aboutPeople = [tables]byte{tCallsParty: 'p', tClaims: 'c', tCallers: 'k', tMissed: 'm', tFailed: 'f', tTextsTo: 't'}
+
+// together is a table's key in tPeople.
+func together(t table, k []byte) []byte {
+	n := fieldLen(k)
+	if n == 0 {
+		return append(key(nil).str(string(k)).byt(aboutPeople[t]), k...) // no key of ours
+	}
+	var last [7]byte
+	at := len(last)
+	for i := n - 3; i >= 0 && at > 0; i-- {
+		if k[i] >= '0' && k[i] <= '9' {
+			at--
+			last[at] = k[i]
+		}
+	}
+	all := make([]byte, 0, len(last)+3+n+len(k))
+	if at < len(last) {
+		all = append(append(all, last[at:]...), 0, 1)
+	} else {
+		all = append(all, k[:n]...) // a sender by name, a withheld number's word
+	}
+	return append(append(all, aboutPeople[t]), k...)
+}
+
+func (p people) Get(t table, k []byte) ([]byte, error) {
+	if aboutPeople[t] != 0 {
+		t, k = tPeople, together(t, k)
+	}
+	return p.tx.Get(t, k)
+}
+
+func (p people) Put(t table, k, v []byte) error {
+	if aboutPeople[t] != 0 {
+		t, k = tPeople, together(t, k)
+	}
+	return p.tx.Put(t, k, v)
+}
+
+func (p people) Delete(t table, k []byte) error {
+	if aboutPeople[t] != 0 {
+		t, k = tPeople, together(t, k)
+	}
+	return p.tx.Delete(t, k)
+}
+
+// Scan of keys of several numbers gives them in the order of the last digits, and walks over what other tables have of them.
+func (p people) Scan(t table, from, to []byte, backward bool, fn func(k, v []byte) bool) error {
+	kind := aboutPeople[t]
+	if kind == 0 {
+		return p.tx.Scan(t, from, to, backward, fn)
+	}
+	if n := fieldLen(from); n > 0 && sameField(from[:n], to) {
+		first := together(t, from)
+		cut := len(first) - len(from)
+		end := append(first[:cut:cut], to...)
+		return p.tx.Scan(tPeople, first, end, backward, func(k, v []byte) bool { return fn(k[cut:], v) })
+	}
+	return p.tx.Scan(tPeople, nil, nil, backward, func(k, v []byte) bool {
+		n := fieldLen(k)
+		own := k[n+1:]
+		if k[n] != kind || bytes.Compare(own, from) < 0 || to != nil && bytes.Compare(own, to) >= 0 {
+			return true
+		}
+		return fn(own, v)
+	})
+}
+
+// fieldLen is the length of the string that a key begins with, its end included; 0 if it has no end.
+func fieldLen(k []byte) int {
+	for i := 0; i+1 < len(k); i++ {
+		if k[i] == 0 {
+			if k[i+1] == 1 {
+				return i + 2
+			}
+			i++
+		}
+	}
+	return 0
+}
+
+// sameField tells whether all keys from one that begins with field up to the key to begin with it.
+func sameField(field, to []byte) bool {
+	return bytes.HasPrefix(to, field) || bytes.Equal(to, after(field))
+}
+
+// bringTogether moves what an older textback kept in tables of their own.
+func bringTogether(btx *bolt.Tx) error {
+	to := people{&boltTx{tx: btx}}
+	for t, kind := range aboutPeople {
+		name := []byte(tableNames[t])
+		from := btx.Bucket(name)
+		if kind == 0 || from == nil {
+			continue
+		}
+		err := from.ForEach(func(k, v []byte) error { return to.Put(table(t), k, bytes.Clone(v)) })
+		if err == nil {
+			err = btx.DeleteBucket(name)
+		}
+		if err != nil {
+			return fmt.Errorf("move table %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// over is tx of a transaction of the file.
+func (s *Store) over(btx *bolt.Tx) tx {
+	if s.together {
+		return people{&boltTx{tx: btx}}
+	}
+	return &boltTx{tx: btx}
+}
