@@ -8,9 +8,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"textback"
+	"textback/store"
 )
 
 // plot shows how a cost grows: named lines of points.
@@ -111,6 +115,9 @@ func (b *bench) plots(ctx context.Context, folder string) error {
 	if err := b.plotCores(ctx, folder); err != nil {
 		return err
 	}
+	if err := b.plotSize(ctx, folder); err != nil {
+		return err
+	}
 	if err := b.plotLegs(ctx, folder); err != nil {
 		return err
 	}
@@ -143,6 +150,71 @@ func (b *bench) plotCores(ctx context.Context, folder string) error {
 		}
 	}
 	return b.save(folder, "verdicts.svg", flights)
+}
+
+// plotSize decides calls, 64 in flight, until the file has ten million entries, and measures each stretch of them.
+func (b *bench) plotSize(ctx context.Context, folder string) error {
+	o, err := newOffice()
+	if err != nil {
+		return err
+	}
+	marks := []int{1000, 3000, 10_000, 30_000, 100_000, 300_000, 600_000, 1_000_000}
+	if b.short {
+		marks = []int{100, 300}
+	}
+	path := filepath.Join(b.dir, "size.db")
+	defer os.Remove(path)
+	s, err := store.Open(store.Options{Path: path})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	var decided atomic.Int64
+	began := make([]atomic.Int64, len(marks)) // when nine tenths of a mark were decided, and all of it
+	ended := make([]atomic.Int64, len(marks))
+	_, err = each(ctx, marks[len(marks)-1], 64, func(c textback.Call) error {
+		if err := o.decide(ctx, s, c); err != nil {
+			return err
+		}
+		n := int(decided.Add(1))
+		for i, mark := range marks {
+			switch n {
+			case mark * 9 / 10:
+				began[i].Store(time.Now().UnixNano())
+			case mark:
+				ended[i].Store(time.Now().UnixNano())
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		return err
+	}
+	entries, err := entriesOf(path)
+	if err != nil {
+		return err
+	}
+	size := &plot{title: "durable verdicts while the file grows, 64 in flight", x: "entries", y: "calls/s", logX: true}
+	for i, mark := range marks {
+		took := time.Duration(ended[i].Load() - began[i].Load())
+		size.add("calls", float64(entries)*float64(mark)/float64(marks[len(marks)-1]), float64(mark-mark*9/10)/took.Seconds())
+	}
+	return b.save(folder, "size.svg", size)
+}
+
+// entriesOf counts the entries of a state file.
+func entriesOf(path string) (n int, err error) {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Second})
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	return n, db.View(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(_ []byte, b *bolt.Bucket) error { n += b.Stats().KeyN; return nil })
+	})
 }
 
 func (b *bench) plotLegs(ctx context.Context, folder string) error {

@@ -137,6 +137,19 @@ func (o *office) facts(c textback.Call) (rules.Facts, store.Keys) {
 	return f, k
 }
 
+// decide gives a call its verdict, claim and queued text.
+func (o *office) decide(ctx context.Context, s *store.Store, c textback.Call) error {
+	f, k := o.facts(c)
+	v, _, err := s.Decide(ctx, c, k, time.Now(), func(h textback.History) textback.Decision {
+		f.History = h
+		return o.cfg.Set.Decide(f)
+	})
+	if err == nil && v.Decision.Reason != textback.ReasonText {
+		err = fmt.Errorf("call %s was decided %s: %s", c.ID, v.Decision.Reason, v.Decision.Detail)
+	}
+	return err
+}
+
 // decideGrouped is the way of the daemon: history, decision, verdict, claim and queued text in one transaction of a group.
 func (o *office) decideGrouped(ctx context.Context, path string, n, at int, slow time.Duration) (float64, error) {
 	opts := store.Options{Path: path}
@@ -149,17 +162,7 @@ func (o *office) decideGrouped(ctx context.Context, path string, n, at int, slow
 	}
 	defer os.Remove(path)
 	defer s.Close()
-	rate, err := each(ctx, n, at, func(c textback.Call) error {
-		f, k := o.facts(c)
-		v, _, err := s.Decide(ctx, c, k, time.Now(), func(h textback.History) textback.Decision {
-			f.History = h
-			return o.cfg.Set.Decide(f)
-		})
-		if err == nil && v.Decision.Reason != textback.ReasonText {
-			err = fmt.Errorf("call %s was decided %s: %s", c.ID, v.Decision.Reason, v.Decision.Detail)
-		}
-		return err
-	})
+	rate, err := each(ctx, n, at, func(c textback.Call) error { return o.decide(ctx, s, c) })
 	if err != nil {
 		return 0, err
 	}
