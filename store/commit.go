@@ -12,7 +12,8 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// groupMax bounds how many operations share one commit, so that the first of them does not wait for ever.
+// groupMax is how many operations share one commit at most, if nothing else is asked for, so that the first of them does not wait for
+// ever.
 const groupMax = 512
 
 // request is an operation that waits for its commit.
@@ -78,7 +79,7 @@ func (s *Store) commitLoop() {
 			runtime.Gosched() // those whom the last commit woke get the chance to come along
 			group := []*request{r}
 		drain:
-			for len(group) < groupMax {
+			for len(group) < s.opts.GroupMost {
 				select {
 				case r := <-s.requests:
 					group = append(group, r)

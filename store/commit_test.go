@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -62,5 +63,22 @@ func TestWhoWantsToKnowIsToldOfWhatIsOnTheDiskAndOfNothingElse(t *testing.T) {
 	want := []string{textback.Queued.String(), textback.Submitting.String(), textback.Accepted.String()}
 	if !slices.Equal(states, want) || failed != 1 || writes < 3 {
 		t.Errorf("told of %v in %d changes, %d failures; want %v and one failure", states, writes, failed, want)
+	}
+}
+
+// TestAGroupIsBoundedAsAsked: with a bound of one, each change has a commit of its own, however many wait.
+func TestAGroupIsBoundedAsAsked(t *testing.T) {
+	s := open(t, Options{GroupMost: 1})
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			if err := s.SetMark(t.Context(), fmt.Sprint(i), t0); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if st := must[Stats](t)(s.Stats(t.Context())); st.Commits != 50 || st.Writes != 50 {
+		t.Errorf("%d changes in %d commits", st.Writes, st.Commits)
 	}
 }

@@ -44,6 +44,9 @@ type Options struct {
 	Timeout  time.Duration // how long to wait for the file's lock; 1 s if zero
 	MaxSize  int           // bytes; writes that would grow the file beyond fail with ErrFull; 0 = no limit
 
+	// GroupMost bounds how many operations share one commit; 512 if zero. With 1 each has its own: to measure what sharing is worth.
+	GroupMost int
+
 	// NoCompact keeps Open from rewriting a file of which more than half is free pages.
 	NoCompact bool
 
@@ -105,6 +108,9 @@ func Open(o Options) (*Store, error) {
 	db, err := openBolt(o)
 	if err != nil {
 		return nil, err
+	}
+	if o.GroupMost <= 0 {
+		o.GroupMost = groupMax
 	}
 	s := &Store{
 		opts: o, requests: make(chan *request), quit: make(chan struct{}), done: make(chan struct{}),

@@ -140,7 +140,7 @@ func (b *bench) plotCores(ctx context.Context, folder string) error {
 		for _, at := range []int{1, 4, 16, 64, 256} {
 			var all figures
 			for range min(b.rounds, 3) {
-				v, err := o.decideGrouped(ctx, filepath.Join(b.dir, "plot.db"), min(n, 500*at), at, 0)
+				v, err := o.decideGrouped(ctx, filepath.Join(b.dir, "plot.db"), 0, min(n, 500*at), at, 0)
 				if err != nil {
 					return err
 				}
