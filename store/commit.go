@@ -161,6 +161,7 @@ func (s *Store) committed(group []*request, took time.Duration, err error) {
 	for _, r := range group {
 		if r.err == nil && r.work != nil {
 			c.Writes++
+			c.Verdicts = append(c.Verdicts, r.work.verdicts...)
 			c.Texts = append(c.Texts, r.work.moved...)
 		}
 	}

@@ -22,6 +22,11 @@ type Keys struct {
 	SharedWith   []string // other businesses that text from the same sender: their opt-outs count
 	Shadow       bool     // shadow mode: claims and counters of shadow verdicts are read too
 
+	// Attempt, if set, is asked inside the transaction about the text that was queued, and the attempt that it returns, nil for none, is
+	// made there, as [Store.Attempt] would: a text that is due at once waits for one commit and not for two. ID need not be set. It may
+	// be asked again if the transaction has to be run again, and is not asked when the call was decided before.
+	Attempt func(textback.Text) *Attempt
+
 	// Also, if set, is called inside the transaction with what was decided (text is nil if none); the hand-offs that it
 	// returns are queued in the same transaction. It is not called when the call was decided before.
 	Also func(v textback.Verdict, text *textback.Text) []Delivery
@@ -72,10 +77,22 @@ func (s *Store) Decide(ctx context.Context, call textback.Call, k Keys, at time.
 				return err
 			}
 			v.TextID, text = r.T.ID, &r.T
+			if k.Attempt == nil {
+				break
+			}
+			if a := k.Attempt(r.T); a != nil {
+				if err := w.attempt(r, *a); err != nil {
+					return err
+				}
+				w.texts = false // it is in no queue any more: nobody need look
+			}
 		case textback.ReasonShadow:
 			w.claim(w.next("text"), v, k, true)
 		}
 		w.saveVerdict(v)
+		if s.opts.Committed != nil {
+			w.verdicts = append(w.verdicts, v)
+		}
 		if k.Caller != "" {
 			w.enter(tMissed, key(nil).str(k.Caller).str(k.Business).time(at).str(call.ID), nil)
 		}

@@ -166,58 +166,61 @@ func (s *Store) change(ctx context.Context, what string, id uint64, at time.Time
 // claim counts from at. ErrState if the text is not queued any more (it was cancelled meanwhile): then nothing may
 // be written.
 func (s *Store) Attempt(ctx context.Context, a Attempt, at time.Time) (textback.Text, error) {
-	return s.change(ctx, "attempt", a.ID, at, func(w *work, r *textRecord) error {
-		t := &r.T
-		if t.State != textback.Queued {
-			return fmt.Errorf("it is %s: %w", t.State, ErrState)
+	return s.change(ctx, "attempt", a.ID, at, func(w *work, r *textRecord) error { return w.attempt(r, a) })
+}
+
+// attempt makes an attempt of a queued text.
+func (w *work) attempt(r *textRecord, a Attempt) error {
+	t := &r.T
+	if t.State != textback.Queued {
+		return fmt.Errorf("it is %s: %w", t.State, ErrState)
+	}
+	if !r.touched() {
+		for _, k := range r.indexed() {
+			w.del(k.t, k.key)
 		}
-		if !r.touched() {
-			for _, k := range r.indexed() {
-				w.del(k.t, k.key)
-			}
-			if len(a.References) == 0 {
-				return fmt.Errorf("an attempt needs a reference for each part, 0 for none: %w", ErrState)
-			}
-			t.Ref, t.Parts = a.Ref, make([]textback.Part, len(a.References))
-			for i := range t.Parts {
-				t.Parts[i] = textback.Part{State: textback.Queued, Reference: a.References[i]}
-			}
-			if a.Body != "" {
-				t.Body = a.Body
-			}
-			if a.Template != "" {
-				t.Template = a.Template
-			}
-			t.Variant = a.Variant
+		if len(a.References) == 0 {
+			return fmt.Errorf("an attempt needs a reference for each part, 0 for none: %w", ErrState)
 		}
-		only := make(map[int]bool, len(a.Only))
-		for _, i := range a.Only {
-			only[i] = true
-		}
-		if t.Link != a.Link && t.Link != "" && !slices.Contains(r.Links, t.Link) {
-			r.Links = append(r.Links, t.Link)
-		}
-		t.Link = a.Link
+		t.Ref, t.Parts = a.Ref, make([]textback.Part, len(a.References))
 		for i := range t.Parts {
-			p := &t.Parts[i]
-			if p.State != textback.Queued || a.Only != nil && !only[i] {
-				continue
-			}
-			p.State, p.At, p.Status, p.Error = textback.Submitting, at, 0, ""
-			if p.Reference != 0 {
-				w.put(tRefs, refKey(t.Link, byte(p.Reference), t.ID, i), []byte{byte(p.Reference >> 8), byte(p.Reference)})
-			}
+			t.Parts[i] = textback.Part{State: textback.Queued, Reference: a.References[i]}
 		}
-		t.State, t.Note = textback.Submitting, ""
-		t.Attempts++
-		if t.Submitted.IsZero() {
-			t.Submitted = at
-			w.moveClaim(*t, at, true)
+		if a.Body != "" {
+			t.Body = a.Body
 		}
-		w.saveText(r)
-		w.renderInThread(r)
-		return nil
-	})
+		if a.Template != "" {
+			t.Template = a.Template
+		}
+		t.Variant = a.Variant
+	}
+	only := make(map[int]bool, len(a.Only))
+	for _, i := range a.Only {
+		only[i] = true
+	}
+	if t.Link != a.Link && t.Link != "" && !slices.Contains(r.Links, t.Link) {
+		r.Links = append(r.Links, t.Link)
+	}
+	t.Link = a.Link
+	for i := range t.Parts {
+		p := &t.Parts[i]
+		if p.State != textback.Queued || a.Only != nil && !only[i] {
+			continue
+		}
+		p.State, p.At, p.Status, p.Error = textback.Submitting, w.at, 0, ""
+		if p.Reference != 0 {
+			w.put(tRefs, refKey(t.Link, byte(p.Reference), t.ID, i), []byte{byte(p.Reference >> 8), byte(p.Reference)})
+		}
+	}
+	t.State, t.Note = textback.Submitting, ""
+	t.Attempts++
+	if t.Submitted.IsZero() {
+		t.Submitted = w.at
+		w.moveClaim(*t, w.at, true)
+	}
+	w.saveText(r)
+	w.renderInThread(r)
+	return nil
 }
 
 // PartAnswered records what became of one part, also late, and returns the text as it then stands. A receipt that came

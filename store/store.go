@@ -69,10 +69,11 @@ type Options struct {
 
 // Commit is what became of one group of changes.
 type Commit struct {
-	Took   time.Duration   // to write it and to see it on the disk
-	Writes int             // changes that shared it
-	Texts  []textback.Text // those whose state it changed, in order
-	Err    error           // nothing of it counts
+	Took     time.Duration      // to write it and to see it on the disk
+	Writes   int                // changes that shared it
+	Verdicts []textback.Verdict // those that it made, in order
+	Texts    []textback.Text    // those whose state it changed, in order
+	Err      error              // nothing of it counts
 }
 
 // Store is an open state file. Its methods may be called from any goroutine.

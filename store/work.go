@@ -15,9 +15,10 @@ type work struct {
 	s          *Store
 	at         time.Time
 	err        error
-	texts      bool            // a text was queued or got another due time
-	deliveries bool            // a hand-off was queued
-	moved      []textback.Text // texts whose state changed, for Options.Committed
+	texts      bool               // a text was queued or got another due time
+	deliveries bool               // a hand-off was queued
+	verdicts   []textback.Verdict // that were made, for Options.Committed
+	moved      []textback.Text    // texts whose state changed, likewise
 }
 
 func (w *work) get(t table, k []byte) []byte {

@@ -87,6 +87,7 @@ type Daemon struct {
 	breakers breakers
 	staff    staffLog
 	flights  flights
+	box      *outbox
 
 	aftermath aftermath
 	desk      *desk // what the web page asks
@@ -102,7 +103,7 @@ type running struct {
 func Run(ctx context.Context, o Options) error {
 	d := &Daemon{o: o, now: o.Now, live: newLiveCalls(), kick: make(chan struct{}, 1),
 		pbxs: make(map[string]*pbx), links: make(map[string]*smsc),
-		dealt: make(map[string]uint64), settled: make(chan struct{}), met: newMeters(o.Version), prober: newProber()}
+		dealt: make(map[string]uint64), settled: make(chan struct{}), met: newMeters(o.Version), prober: newProber(), box: newOutbox()}
 	if d.now == nil {
 		d.now = time.Now
 	}

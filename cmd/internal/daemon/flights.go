@@ -11,7 +11,7 @@ import (
 // an opt-out that comes meanwhile calls it back.
 type flights struct {
 	mu   sync.Mutex
-	recs map[uint64]flight
+	recs map[*flight]struct{}
 }
 
 type flight struct {
@@ -21,21 +21,22 @@ type flight struct {
 
 // begin registers a text before it is looked up whether its person has opted out: whatever opt-out comes after that look
 // finds it here. What an opt-out does not concern is not registered.
-func (f *flights) begin(ctx context.Context, t *textback.Text) (context.Context, func()) {
-	if !stoppable(t.Kind) {
+func (f *flights) begin(ctx context.Context, kind textback.TextKind, to string) (context.Context, func()) {
+	if !stoppable(kind) {
 		return ctx, func() {}
 	}
 	ctx, recall := context.WithCancel(ctx)
+	x := &flight{to, recall}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.recs == nil {
-		f.recs = make(map[uint64]flight)
+		f.recs = make(map[*flight]struct{})
 	}
-	f.recs[t.ID] = flight{t.To, recall}
+	f.recs[x] = struct{}{}
 	return ctx, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		delete(f.recs, t.ID)
+		delete(f.recs, x)
 		recall()
 	}
 }
@@ -44,7 +45,7 @@ func (f *flights) begin(ctx context.Context, t *textback.Text) (context.Context,
 func (f *flights) recall(number string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, x := range f.recs {
+	for x := range f.recs {
 		if x.to == number {
 			x.recall()
 		}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"textback"
-	"textback/cmd/internal/handoff"
 	"textback/configs"
 	"textback/rules"
 	"textback/store"
@@ -48,8 +47,23 @@ const settleTime = 250 * time.Millisecond
 // linkEndTime is how long a link may take to end when the daemon stops; what it takes off the wire meanwhile still counts.
 const linkEndTime = time.Second
 
-// backlogGrace is how long the next event of a backlog takes to come at most.
-const backlogGrace = 10 * time.Millisecond
+// How long the next event of a backlog takes to come at most: in a process that runs, and in one that was stopped or starved, which is
+// known by a timer that fires later than stallLeast.
+const (
+	backlogGrace = time.Millisecond
+	stallGrace   = 10 * time.Millisecond
+	stallLeast   = 5 * time.Millisecond
+)
+
+// grace is how long the next event is still waited for at now before what was due is judged; heard is when the last one had been
+// taken in. Events of a backlog come one upon the other, so silence before the due time shows that there is none, unless the process stood
+// still in that time.
+func grace(heard, due, now time.Time) time.Duration {
+	if now.Sub(due) > stallLeast {
+		return stallGrace
+	}
+	return max(backlogGrace-due.Sub(heard), 0)
+}
 
 func ptr[T any](v T) *T { return &v }
 
@@ -159,11 +173,13 @@ func (d *Daemon) track(ctx context.Context, p *pbx) {
 		}
 		return out
 	}
+	heard := time.Now()
 	stop := ctx.Done()
 	var ended <-chan struct{}  // the link's end, once observing is to end,
 	var bound <-chan time.Time // and how long it is waited for
 	for {
-		if next, ok := tracker.Next(); ok {
+		next, ok := tracker.Next()
+		if ok {
 			timer.Reset(max(time.Until(next), 0))
 		} else {
 			timer.Reset(time.Hour)
@@ -171,13 +187,13 @@ func (d *Daemon) track(ctx context.Context, p *pbx) {
 		var out []textback.Change
 		select {
 		case events := <-p.events:
-			out = observe(events)
+			out, heard = observe(events), time.Now()
 		case <-timer.C:
-			// A call must not be judged while events wait that came before: with a backlog the next one is here at once.
+			// A call must not be judged while events wait that came before.
 			select {
 			case events := <-p.events:
-				out = observe(events)
-			case <-time.After(backlogGrace):
+				out, heard = observe(events), time.Now()
+			case <-time.After(grace(heard, next, time.Now())):
 				out = tracker.Settle(time.Now())
 			}
 		case <-stop:
@@ -376,22 +392,28 @@ func (d *Daemon) ended(ctx context.Context, p *pbx, c change) error {
 
 // decide gives a missed call its verdict: claim, text and verdict are one durable transaction.
 func (d *Daemon) decide(ctx context.Context, f rules.Facts) error {
-	cfg := d.conf.Load().cfg
-	now := d.now()
+	r, now := d.conf.Load(), d.now()
+	cfg := r.cfg
 	f.Now = now
-	_, f.TalkingNow = d.live.onPhone(f.CallerKey(), f.Call.ID)
+	calls, talking := d.live.onPhone(f.CallerKey(), f.Call.ID)
+	f.TalkingNow = talking
 	keys := d.keys(cfg, f)
+	s := d.straightOn(ctx, r, f)
+	if calls == 0 {
+		keys.Attempt = s.attempt
+	}
 	keys.Also = func(v textback.Verdict, _ *textback.Text) []store.Delivery { return d.callDeliveries(cfg, v) }
 	v, text, err := d.store.Decide(ctx, f.Call, keys, now, func(h textback.History) textback.Decision {
 		f.History = h
 		return cfg.Set.Decide(f)
 	})
 	if err != nil {
+		s.leave()
 		return err
 	}
+	s.carry(text)
 	d.logVerdict(v, text)
 	d.met.verdict(v)
-	d.feed.Tell(handoff.TypeVerdict, now, v.Decision.Caller, handoff.VerdictOf(&v))
 	d.breakers.note(d, v, func(business string) bool { return d.hasBudget(ctx, cfg, business, now) })
 	return nil
 }

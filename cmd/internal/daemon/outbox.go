@@ -26,13 +26,72 @@ const (
 type outbox struct {
 	mu      sync.Mutex
 	flying  map[uint64]bool
-	waiting map[uint64]time.Time
+	waiting map[uint64]waiting
+	freed   chan struct{} // signalled when the queue is to be looked at again
+	open    bool          // texts are being sent
+	looking bool          // the queue is being looked at
+	behind  bool          // due texts may wait for room or for their link
+	queued  uint64        // how often a text was sent into the queue because of that
 	order   order
 	wg      sync.WaitGroup
 }
 
+// waiting is why a text is left alone.
+type waiting struct {
+	until time.Time
+	link  bool // for its link; else for its caller, or for the store
+}
+
 func newOutbox() *outbox {
-	return &outbox{flying: make(map[uint64]bool), waiting: make(map[uint64]time.Time)}
+	return &outbox{flying: make(map[uint64]bool), waiting: make(map[uint64]waiting), freed: make(chan struct{}, 1)}
+}
+
+// enter takes up a text that goes straight on from its verdict, at the end of the line; nil if there is no room, or if others that are due
+// wait: then it has to go into the queue behind them.
+func (b *outbox) enter(id uint64, room int) *place {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.open || b.behind || len(b.flying) >= room {
+		b.behind = true
+		b.queued++
+		return nil
+	}
+	b.flying[id] = true
+	return b.order.join()
+}
+
+// look begins a look at the queue, whose end tells what it saw.
+func (b *outbox) look() (before uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.looking = true
+	return b.queued
+}
+
+// looked notes whether due texts were left without room; what came into the queue since the look began may have been missed.
+func (b *outbox) looked(before uint64, left bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.looking = false
+	b.behind = left || b.queued != before
+	for _, w := range b.waiting {
+		b.behind = b.behind || w.link
+	}
+}
+
+// begin lets texts go straight on.
+func (b *outbox) begin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.open = true
+}
+
+// close lets no more go straight on, and waits for the texts that are under way.
+func (b *outbox) close() {
+	b.mu.Lock()
+	b.open = false
+	b.mu.Unlock()
+	b.wg.Wait()
 }
 
 // start takes a text up, unless it is under way or left alone.
@@ -46,22 +105,37 @@ func (b *outbox) start(id uint64) bool {
 	return true
 }
 
-// end puts a text down again; one that waits is left alone until then.
-func (b *outbox) end(id uint64, wait bool, until time.Time) {
+// end puts a text down again. Who waits for its room is told.
+func (b *outbox) end(id uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.flying, id)
-	if wait {
-		b.waiting[id] = until
+	if b.looking || b.behind {
+		b.signal()
 	}
+}
+
+func (b *outbox) signal() {
+	select {
+	case b.freed <- struct{}{}:
+	default:
+	}
+}
+
+// leave puts a text down again and leaves it alone for a while.
+func (b *outbox) leave(id uint64, w waiting) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.flying, id)
+	b.waiting[id] = w
 }
 
 // due ends the waiting whose time has come, and tells how many are on their way and when the next waiting ends.
 func (b *outbox) due(now time.Time) (flying int, next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for id, until := range b.waiting {
-		switch {
+	for id, w := range b.waiting {
+		switch until := w.until; {
 		case !until.After(now) || until.Sub(now) > 2*waitPause: // the clock was set back
 			delete(b.waiting, id)
 		case next.IsZero() || until.Before(next):
@@ -88,13 +162,13 @@ func (b *outbox) wake() {
 
 // send takes due texts in order of their due time and carries each to its end.
 func (d *Daemon) send(ctx context.Context) error {
-	box := newOutbox()
-	defer box.wg.Wait()
+	box := d.box
+	box.begin()
+	defer box.close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	done := make(chan struct{}, 1)
 	for {
-		next, err := d.launch(ctx, box, done)
+		next, err := d.launch(ctx, box)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -108,7 +182,7 @@ func (d *Daemon) send(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		case <-d.store.TextsChanged():
-		case <-done:
+		case <-box.freed:
 		case <-d.kick:
 			box.wake()
 		}
@@ -117,9 +191,11 @@ func (d *Daemon) send(ctx context.Context) error {
 
 // launch starts what is due and may start, and says when to look again at the latest: when the next text is due, or when
 // one that waits is to be looked at again (its link may be up, it may expire). What happens before wakes the sender.
-func (d *Daemon) launch(ctx context.Context, box *outbox, done chan<- struct{}) (time.Duration, error) {
+func (d *Daemon) launch(ctx context.Context, box *outbox) (time.Duration, error) {
 	r, now := d.conf.Load(), d.now()
 	room := r.texts()
+	before, all := box.look(), false
+	defer func() { box.looked(before, !all) }()
 	flying, wake := box.due(now)
 	for limit := room - flying; flying < room; limit = max(room-flying, lookahead) {
 		due, next, err := d.store.Sendable(ctx, now, limit, box.busy)
@@ -129,11 +205,12 @@ func (d *Daemon) launch(ctx context.Context, box *outbox, done chan<- struct{}) 
 		if !next.IsZero() && (wake.IsZero() || next.Before(wake)) {
 			wake = next
 		}
-		if len(due) == 0 {
+		if all = len(due) < limit; len(due) == 0 {
 			break
 		}
 		for _, t := range due {
 			if flying >= room {
+				all = false
 				break
 			}
 			if !box.start(t.ID) {
@@ -142,7 +219,7 @@ func (d *Daemon) launch(ctx context.Context, box *outbox, done chan<- struct{}) 
 			if d.noLink(r, &t, now) {
 				// Not worth a goroutine, nor a look at its caller: thousands of them may wait for one link.
 				until := now.Add(waitPause)
-				box.end(t.ID, true, until)
+				box.leave(t.ID, waiting{until, true})
 				if wake.IsZero() || until.Before(wake) {
 					wake = until
 				}
@@ -152,15 +229,16 @@ func (d *Daemon) launch(ctx context.Context, box *outbox, done chan<- struct{}) 
 			p := box.order.join()
 			box.wg.Go(func() {
 				defer p.leave()
-				wait := d.sendText(ctx, t, p)
-				box.end(t.ID, wait, d.now().Add(waitPause))
-				select {
-				case done <- struct{}{}:
-				default:
+				if d.sendText(ctx, t, p) {
+					box.leave(t.ID, waiting{until: d.now().Add(waitPause)})
+					box.signal()
+				} else {
+					box.end(t.ID)
 				}
 			})
 		}
 		if _, err := r.pool.Pick(""); err != nil {
+			all = false
 			break // everything waits: there is no sense in going through all of it
 		}
 	}
@@ -207,12 +285,15 @@ func (r *running) texts() int {
 // the sender.
 func (d *Daemon) sendText(ctx context.Context, t textback.Text, p *place) (wait bool) {
 	wait, err := d.trySend(ctx, t, p)
-	switch {
-	case err == nil, errors.Is(err, store.ErrState), ctx.Err() != nil:
-		// ErrState: it was cancelled or settled meanwhile, which is normal.
-	default:
-		d.sparingly(slog.LevelError, "store", "store-failed", "what", "text", "text", t.ID, "error", err)
-		return true
+	return d.unsent(ctx, t.ID, err) || wait
+}
+
+// unsent tells of an error that kept a text from going on; false if there is none, or if it was cancelled or settled meanwhile
+// ([store.ErrState]), which is normal.
+func (d *Daemon) unsent(ctx context.Context, id uint64, err error) bool {
+	if err == nil || errors.Is(err, store.ErrState) || ctx.Err() != nil {
+		return false
 	}
-	return wait
+	d.sparingly(slog.LevelError, "store", "store-failed", "what", "text", "text", id, "error", err)
+	return true
 }

@@ -44,7 +44,7 @@ func (d *Daemon) trySend(ctx context.Context, t textback.Text, p *place) (wait b
 		}
 		return false, err
 	}
-	flight, landed := d.flights.begin(ctx, &t)
+	flight, landed := d.flights.begin(ctx, t.Kind, t.To)
 	defer landed()
 	if out, err := d.optedOutSince(ctx, r.cfg, t, now); err != nil || out {
 		return false, err
@@ -162,15 +162,21 @@ func (d *Daemon) recheck(ctx context.Context, cfg *configs.Config, t textback.Te
 		}
 		return checked{}, err
 	}
-	c := checked{send: true, template: dec.Template, validity: cfg.Set.ValidityEnd(f, t)}
-	if tmpl := cfg.Set.Templates[dec.Template]; tmpl != nil {
-		c.variant = tmpl.Pick(d.deal(dec.Template))
-	}
-	c.body, err = cfg.Set.RenderText(f.Line, dec.Template, c.variant, v.Call.Party.Name, t.Created, now, t.Token)
+	c, err := d.render(cfg, f, &t, dec.Template)
 	if err != nil {
 		return checked{}, d.fail(ctx, t, err.Error())
 	}
 	return c, nil
+}
+
+// render makes the words of a missed call's text, as it is to leave now.
+func (d *Daemon) render(cfg *configs.Config, f rules.Facts, t *textback.Text, template string) (c checked, err error) {
+	c = checked{send: true, template: template, validity: cfg.Set.ValidityEnd(f, *t)}
+	if tmpl := cfg.Set.Templates[template]; tmpl != nil {
+		c.variant = tmpl.Pick(d.deal(template))
+	}
+	c.body, err = cfg.Set.RenderText(f.Line, template, c.variant, f.Call.Party.Name, t.Created, f.Now, t.Token)
+	return c, err
 }
 
 // deal counts the texts of a template, so that its variants are dealt out evenly.

@@ -148,6 +148,10 @@ func (d *Daemon) feedState(ctx context.Context) *feed.State {
 func (d *Daemon) committed(c store.Commit) {
 	d.met.commit(c)
 	d.desk.changed()
+	for i := range c.Verdicts {
+		v := &c.Verdicts[i]
+		d.feed.Tell(handoff.TypeVerdict, v.At, v.Decision.Caller, handoff.VerdictOf(v))
+	}
 	for _, t := range c.Texts {
 		d.met.text(t)
 		d.feed.Tell(handoff.TypeText+t.State.String(), d.now(), t.To, handoff.TextOf(&t))
