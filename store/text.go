@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -53,7 +55,9 @@ func (r *textRecord) remember() {
 func (w *work) newText(t textback.Text) *textRecord {
 	t.ID, t.State, t.Created = w.next("text"), textback.Queued, w.at
 	if t.Kind == textback.MissedCallText {
-		t.Token = w.s.tokens.of(t.ID)
+		var random [4]byte
+		_, _ = rand.Read(random[:]) // it cannot fail
+		t.Token = w.s.tokens.of(t.ID, binary.BigEndian.Uint32(random[:]))
 	}
 	t.Submitted, t.Settled, t.Parts, t.Attempts = time.Time{}, time.Time{}, nil, 0
 	if t.Due.IsZero() {

@@ -13,15 +13,17 @@ import (
 // TokenLength is the length in characters of a booking token: lower-case letters and the digits 2 to 7, 50 bits.
 const TokenLength = 10
 
-// tokens makes the booking token of a text out of its id, and finds the id of a token: no table of them has to be kept, in which
-// each call would write a page of its own. It is a permutation of the numbers of 50 bits that nobody can guess who has not the file's key: a
-// Feistel network as in FF1 (NIST SP 800-38G, 10 rounds), with AES-128 of round and half as its function.
+// tokens makes the booking token of a text out of its id and as many random bits as there is room for, and finds the id of a token: no
+// table of them has to be kept, in which each call would write a page of its own. The random bits keep a token from coming a second time
+// when ids do, after a backup was put back. Both are enciphered with a permutation of the numbers of 50 bits that nobody can guess who has not
+// the file's key: a Feistel network as in FF1 (NIST SP 800-38G, 10 rounds), with AES-128 of round and half as its function.
 type tokens struct{ block cipher.Block }
 
 const (
 	tokenRounds = 10
 	tokenHalf   = 25 // bits
 	tokenMask   = 1<<tokenHalf - 1
+	tokenRandom = 18 // bits; 32 are left for the id
 )
 
 const tokenLetters = "abcdefghijklmnopqrstuvwxyz234567"
@@ -45,9 +47,10 @@ func (t tokens) mix(round, half uint64) uint64 {
 	return binary.BigEndian.Uint64(b[:]) & tokenMask
 }
 
-// of is the token of a text.
-func (t tokens) of(id uint64) string {
-	left, right := id>>tokenHalf&tokenMask, id&tokenMask
+// of makes a token for a text; random is a number of whose bits it takes what it has room for.
+func (t tokens) of(id uint64, random uint32) string {
+	plain := id<<tokenRandom | uint64(random)&(1<<tokenRandom-1)
+	left, right := plain>>tokenHalf&tokenMask, plain&tokenMask
 	for round := range uint64(tokenRounds) {
 		left, right = right, left^t.mix(round, right)
 	}
@@ -60,7 +63,8 @@ func (t tokens) of(id uint64) string {
 	return string(token[:])
 }
 
-// text is the id that a token was made of, if it was made of one; 0 if it has not the form of a token.
+// text is the id that a token was made of, if it was made of one: the text tells whether this is its token. 0 if it has not the
+// form of a token.
 func (t tokens) text(token string) uint64 {
 	if len(token) != TokenLength {
 		return 0
@@ -77,5 +81,5 @@ func (t tokens) text(token string) uint64 {
 	for round := uint64(tokenRounds); round > 0; round-- {
 		left, right = right^t.mix(round-1, left), left
 	}
-	return left<<tokenHalf | right
+	return (left<<tokenHalf | right) >> tokenRandom
 }
