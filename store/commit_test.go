@@ -82,3 +82,121 @@ func TestAGroupIsBoundedAsAsked(t *testing.T) {
 		t.Errorf("%d changes in %d commits", st.Writes, st.Commits)
 	}
 }
+
+// gate is a disk that waits to be told how a commit ends.
+type gate struct{ came, goes chan error }
+
+func newGate() gate { return gate{make(chan error), make(chan error)} }
+
+func (g gate) commit() error { g.came <- nil; return <-g.goes }
+
+// TestWhatWasRunOnAFailedCommitIsRunAgainWithoutIt: while a group is written, the next one is run on what it will leave.
+func TestWhatWasRunOnAFailedCommitIsRunAgainWithoutIt(t *testing.T) {
+	for what, broken := range map[string]error{"fails": errors.New("no space left on device"), "succeeds": nil} {
+		t.Run(what, func(t *testing.T) {
+			disk := newGate()
+			s := open(t, Options{BeforeCommit: disk.commit})
+			k := []byte("k")
+			first, second, third := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+			go func() {
+				first <- s.update(t.Context(), t0, func(w *work) error { w.put(tCalls, k, []byte("1")); return nil })
+			}()
+			<-disk.came
+			var seen []string
+			run := make(chan bool, 2)
+			go func() {
+				second <- s.update(t.Context(), t0, func(w *work) error {
+					seen = append(seen, string(w.get(tCalls, k)))
+					w.put(tCalls, k, []byte("2"))
+					run <- true
+					return nil
+				})
+			}()
+			<-run
+			go func() { // only reads, and must not tell what is not on the disk
+				third <- s.update(t.Context(), t0, func(w *work) error { w.get(tCalls, k); return nil })
+			}()
+			select {
+			case err := <-third:
+				t.Errorf("answered before the disk did: %v", err)
+			default:
+			}
+			disk.goes <- broken
+			if err := <-first; !errors.Is(err, broken) {
+				t.Errorf("the first: %v, want %v", err, broken)
+			}
+			<-disk.came
+			disk.goes <- nil
+			if err := errors.Join(<-second, <-third); err != nil {
+				t.Error(err)
+			}
+			want := []string{"1"}
+			if broken != nil {
+				want = []string{"1", ""}
+			}
+			if !slices.Equal(seen, want) {
+				t.Errorf("the second saw %q, want %q", seen, want)
+			}
+		})
+	}
+}
+
+// TestAPanicWhileAGroupIsWrittenHarmsNobodyElse: neither the group on its way to the disk nor those who gather meanwhile.
+func TestAPanicWhileAGroupIsWrittenHarmsNobodyElse(t *testing.T) {
+	disk := newGate()
+	s := open(t, Options{BeforeCommit: disk.commit})
+	add := func(to chan error) {
+		to <- s.update(t.Context(), t0, func(w *work) error { w.add([]byte("sum"), 1); return nil })
+	}
+	first, second := make(chan error, 1), make(chan error, 1)
+	go add(first)
+	<-disk.came
+	ran := make(chan any)
+	go func() {
+		defer func() { ran <- recover() }()
+		_ = s.update(t.Context(), t0, func(w *work) error { w.add([]byte("sum"), 100); panic("a test") })
+	}()
+	go add(second)
+	if p := <-ran; p == nil {
+		t.Error("the panic did not reach its caller")
+	}
+	disk.goes <- nil
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	<-disk.came
+	disk.goes <- nil
+	if err := <-second; err != nil {
+		t.Error(err)
+	}
+	_ = s.view(t.Context(), t0, func(w *work) error {
+		if n := number(w.get(tCounts, []byte("sum"))); n != 2 {
+			t.Errorf("the sum is %d, want 2", n)
+		}
+		return nil
+	})
+}
+
+// TestClosingWaitsForWhatWasTaken: who is in a group when the store is closed gets the disk's answer.
+func TestClosingWaitsForWhatWasTaken(t *testing.T) {
+	disk := newGate()
+	s := open(t, Options{BeforeCommit: disk.commit})
+	first, second, closed := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+	go func() { first <- s.SetMark(t.Context(), "first", t0) }()
+	<-disk.came
+	run := make(chan bool, 1)
+	go func() {
+		second <- s.update(t.Context(), t0, func(w *work) error { w.put(tCalls, []byte("k"), nil); run <- true; return nil })
+	}()
+	<-run
+	go func() { closed <- s.Close() }()
+	disk.goes <- nil
+	<-disk.came
+	disk.goes <- nil
+	if err := errors.Join(<-first, <-second, <-closed); err != nil {
+		t.Error(err)
+	}
+	if err := s.SetMark(t.Context(), "late", t0); !errors.Is(err, ErrClosed) {
+		t.Errorf("a closed store gives %v", err)
+	}
+}
