@@ -99,24 +99,59 @@ func sameField(field, to []byte) bool {
 	return bytes.HasPrefix(to, field) || bytes.Equal(to, after(field))
 }
 
-// bringTogether moves what an older textback kept in tables of their own.
-func bringTogether(btx *bolt.Tx) error {
-	to := people{&boltTx{tx: btx}}
+// moveBatch bounds how many entries are moved in one transaction, which lies in memory until its commit.
+const moveBatch = 20_000
+
+// bringTogether moves what an older textback kept in tables of their own. A move that is cut short goes on at the next opening.
+func bringTogether(db *bolt.DB) error {
 	for t, kind := range aboutPeople {
-		name := []byte(tableNames[t])
-		from := btx.Bucket(name)
-		if kind == 0 || from == nil {
-			continue
-		}
-		err := from.ForEach(func(k, v []byte) error { return to.Put(table(t), k, bytes.Clone(v)) })
-		if err == nil {
-			err = btx.DeleteBucket(name)
-		}
-		if err != nil {
-			return fmt.Errorf("move table %s: %w", name, err)
+		for more := kind != 0; more; {
+			if err := db.Update(func(btx *bolt.Tx) (err error) {
+				more, err = moveSome(btx, table(t))
+				return err
+			}); err != nil {
+				return fmt.Errorf("move table %s: %w", tableNames[t], err)
+			}
 		}
 	}
 	return nil
+}
+
+// moveSome moves a batch of a table, and tells whether there is more of it.
+func moveSome(btx *bolt.Tx, t table) (more bool, err error) {
+	name := []byte(tableNames[t])
+	from := btx.Bucket(name)
+	if from == nil {
+		return false, nil
+	}
+	var keys [][]byte
+	to, c := people{&boltTx{tx: btx}}, from.Cursor()
+	k, v := c.First()
+	for ; k != nil && len(keys) < moveBatch; k, v = c.Next() {
+		if err := to.Put(t, k, bytes.Clone(v)); err != nil {
+			return false, err
+		}
+		keys = append(keys, bytes.Clone(k))
+	}
+	if k == nil {
+		return false, btx.DeleteBucket(name)
+	}
+	for _, k := range keys {
+		if err := from.Delete(k); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// isApart tells whether a table of an older textback is still there.
+func isApart(btx *bolt.Tx) bool {
+	for t, kind := range aboutPeople {
+		if kind != 0 && btx.Bucket([]byte(tableNames[t])) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // over is tx of a transaction of the file.

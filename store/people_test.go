@@ -1,10 +1,12 @@
 package store
 
 import (
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +101,47 @@ func TestAFileOfBeforeIsTakenOver(t *testing.T) {
 			noError(t, s.Close())
 		}
 	}
+}
+
+// TestAMoveThatIsCutShortGoesOn: with more than fits in one transaction, and a stop between two.
+func TestAMoveThatIsCutShortGoesOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "textback.db")
+	s := open(t, Options{Path: path})
+	const n = 2*moveBatch + 10
+	noError(t, s.update(t.Context(), t0, func(w *work) error {
+		for i := range n {
+			w.put(tMissed, key(nil).str(fmt.Sprintf("+1202%07d", i)).str(acme).time(t0).str("hq/1"), nil)
+		}
+		return nil
+	}))
+	_, text := decide(t, s, "hq/1", alice, t0)
+	want := must[Explanation](t)(s.Explain(t.Context(), alice))
+	noError(t, s.Close())
+	apart(t, path, schemaFirst)
+
+	db, err := bolt.Open(path, 0o600, nil)
+	noError(t, err)
+	noError(t, db.Update(func(btx *bolt.Tx) error {
+		if _, err := btx.CreateBucket([]byte(tableNames[tPeople])); err != nil {
+			return err
+		}
+		if more, err := moveSome(btx, tMissed); err != nil || !more {
+			t.Errorf("more %t, %v", more, err)
+		}
+		return btx.Bucket([]byte(tableNames[tMeta])).Put(schemaKey, strconv.AppendInt(nil, schemaPeople, 10))
+	}))
+	noError(t, db.Close())
+	if ro, err := Open(Options{Path: path, ReadOnly: true}); err == nil || !strings.Contains(err.Error(), "start the daemon") {
+		t.Errorf("half a file was read: %v, %v", ro, err)
+	}
+	again := open(t, Options{Path: path})
+	if got := entries(t, again, tMissed); got != n+1 {
+		t.Errorf("%d entries, want %d", got, n+1)
+	}
+	if got := must[Explanation](t)(again.Explain(t.Context(), alice)); !reflect.DeepEqual(got, want) || len(got.Texts) != 1 || got.Texts[0].ID != text.ID {
+		t.Errorf("%+v\nwant\n%+v", got, want)
+	}
+	noError(t, again.Verify(t.Context()))
 }
 
 // TestATokenOfBeforeStillFindsItsText: it stands in a table.

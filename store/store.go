@@ -156,11 +156,13 @@ func (s *Store) TextsChanged() <-chan struct{} { return s.textsChanged }
 // DeliveriesChanged is signalled (capacity one) after each commit that queued a hand-off.
 func (s *Store) DeliveriesChanged() <-chan struct{} { return s.deliveriesChanged }
 
-// upgrade makes what is missing in the file.
+// upgrade makes what is missing in the file, and brings an older one up to date.
 func upgrade(db *bolt.DB) error {
-	return db.Update(func(tx *bolt.Tx) error {
+	newer := false
+	err := db.Update(func(tx *bolt.Tx) error {
 		if meta := tx.Bucket([]byte(tableNames[tMeta])); meta != nil {
 			if v, err := strconv.Atoi(string(meta.Get(schemaKey))); err == nil && v > schemaNewest {
+				newer = true
 				return nil // nothing is added to a newer file: readMeta refuses it
 			}
 		}
@@ -177,7 +179,8 @@ func upgrade(db *bolt.DB) error {
 			if old, err := strconv.Atoi(string(v)); err != nil || old >= schemaPeople {
 				return nil // readMeta tells of what is no schema
 			}
-			return errors.Join(bringTogether(tx), meta.Put(schemaKey, strconv.AppendInt(nil, schemaPeople, 10)))
+			// First of all: an older program is not to meet a file of which some has been moved.
+			return meta.Put(schemaKey, strconv.AppendInt(nil, schemaPeople, 10))
 		}
 		secret := make([]byte, 32)
 		if _, err := rand.Read(secret); err != nil {
@@ -185,6 +188,10 @@ func upgrade(db *bolt.DB) error {
 		}
 		return errors.Join(meta.Put(schemaKey, strconv.AppendInt(nil, schemaPeople, 10)), meta.Put([]byte("hash-key"), secret))
 	})
+	if err != nil || newer {
+		return err
+	}
+	return bringTogether(db)
 }
 
 func (s *Store) readMeta() error {
@@ -199,6 +206,8 @@ func (s *Store) readMeta() error {
 			return fmt.Errorf("it is not a state file of textback: %w", ErrCorrupt)
 		case v > schemaNewest:
 			return fmt.Errorf("schema %d, this program knows %d: %w", v, schemaNewest, ErrNewer)
+		case v >= schemaPeople && isApart(btx):
+			return errors.New("it was being brought up to date when that was cut short: start the daemon, which goes on with it")
 		}
 		s.together = v >= schemaPeople
 		s.tokens, err = newTokens(s.hashKey)
