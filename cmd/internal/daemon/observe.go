@@ -47,24 +47,6 @@ const settleTime = 250 * time.Millisecond
 // linkEndTime is how long a link may take to end when the daemon stops; what it takes off the wire meanwhile still counts.
 const linkEndTime = time.Second
 
-// How long the next event of a backlog takes to come at most: in a process that runs, and in one that was stopped or starved, which is
-// known by a timer that fires later than stallLeast.
-const (
-	backlogGrace = time.Millisecond
-	stallGrace   = 10 * time.Millisecond
-	stallLeast   = 5 * time.Millisecond
-)
-
-// grace is how long the next event is still waited for at now before what was due is judged; heard is when the last one had been
-// taken in. Events of a backlog come one upon the other, so silence before the due time shows that there is none, unless the process stood
-// still in that time.
-func grace(heard, due, now time.Time) time.Duration {
-	if now.Sub(due) > stallLeast {
-		return stallGrace
-	}
-	return max(backlogGrace-due.Sub(heard), 0)
-}
-
 func ptr[T any](v T) *T { return &v }
 
 // changes is the queue between tracking and judging. It grows, because the store may be away for a while and calls must
@@ -167,33 +149,38 @@ func (d *Daemon) track(ctx context.Context, p *pbx) {
 	defer timer.Stop()
 	defer p.queue.close()
 	defer close(p.tracked)
+	var heard hearing
 	observe := func(events []textback.Event) (out []textback.Change) {
 		for _, ev := range events {
 			out = append(out, tracker.Observe(ev)...)
+			if !ev.Found { // what was asked for does not stand in line
+				heard.seen = ev.Seen
+			}
 		}
+		heard.at = time.Now()
 		return out
 	}
-	heard := time.Now()
 	stop := ctx.Done()
 	var ended <-chan struct{}  // the link's end, once observing is to end,
 	var bound <-chan time.Time // and how long it is waited for
 	for {
 		next, ok := tracker.Next()
 		if ok {
-			timer.Reset(max(time.Until(next), 0))
+			timer.Reset(max(time.Until(next)-timerSlack, 0))
 		} else {
 			timer.Reset(time.Hour)
 		}
 		var out []textback.Change
 		select {
 		case events := <-p.events:
-			out, heard = observe(events), time.Now()
+			out = observe(events)
 		case <-timer.C:
+			nap(time.Until(next))
 			// A call must not be judged while events wait that came before.
 			select {
 			case events := <-p.events:
-				out, heard = observe(events), time.Now()
-			case <-time.After(grace(heard, next, time.Now())):
+				out = observe(events)
+			case <-time.After(max(time.Until(next), 0) + heard.grace(next, time.Now())):
 				out = tracker.Settle(time.Now())
 			}
 		case <-stop:
@@ -321,7 +308,7 @@ func (d *Daemon) judge(ctx context.Context, p *pbx) {
 			if before != nil {
 				<-before
 			}
-			if !d.judgeOne(ctx, p, c) {
+			if !d.judgeOne(ctx, p, c, f) {
 				lost.Add(1)
 			}
 		})
@@ -332,11 +319,11 @@ func (d *Daemon) judge(ctx context.Context, p *pbx) {
 func ending(number string) string { return number[max(0, len(number)-7):] }
 
 // judgeOne settles a change, whatever it takes; false if it had to be given up because the daemon stops.
-func (d *Daemon) judgeOne(ctx context.Context, p *pbx, c change) bool {
+func (d *Daemon) judgeOne(ctx context.Context, p *pbx, c change, f rules.Facts) bool {
 	const first = 100 * time.Millisecond
 	wait, stopping := first, (<-chan struct{})(p.tracked) // closed when the daemon stops: then a long wait would be the last
 	for {
-		err := d.settle(ctx, p, c)
+		err := d.settle(ctx, p, c, f)
 		if err == nil {
 			return true
 		}
@@ -355,16 +342,17 @@ func (d *Daemon) judgeOne(ctx context.Context, p *pbx, c change) bool {
 			return false
 		}
 		wait = min(2*wait, 10*time.Second)
+		f = d.facts(p, &c.Call) // there may be another configuration by now
 	}
 }
 
 // settle carries one change of a call into the store.
-func (d *Daemon) settle(ctx context.Context, p *pbx, c change) error {
+func (d *Daemon) settle(ctx context.Context, p *pbx, c change, f rules.Facts) error {
 	switch c.Kind {
 	case textback.CallConnected:
-		return d.reached(ctx, p, c, false)
+		return d.reached(ctx, c, f, false)
 	case textback.CallEnded:
-		err := d.ended(ctx, p, c)
+		err := d.ended(ctx, p, c, f)
 		if err == nil {
 			d.live.ended(c.Call.ID)
 			d.wake() // a text may have waited for the end of this call
@@ -375,17 +363,16 @@ func (d *Daemon) settle(ctx context.Context, p *pbx, c change) error {
 	}
 }
 
-func (d *Daemon) ended(ctx context.Context, p *pbx, c change) error {
+func (d *Daemon) ended(ctx context.Context, p *pbx, c change, f rules.Facts) error {
 	if d.awaitsRecords(p, &c.Call, c.at) {
 		return nil
 	}
 	if !c.Call.Missed() {
 		if c.Call.Outcome == textback.Answered {
-			return d.reached(ctx, p, c, true)
+			return d.reached(ctx, c, f, true)
 		}
 		return nil
 	}
-	f := d.facts(p, &c.Call)
 	f.Ended = c.at
 	return d.decide(ctx, f)
 }
@@ -437,9 +424,8 @@ func (d *Daemon) keys(cfg *configs.Config, f rules.Facts) store.Keys {
 }
 
 // reached notes that someone outside was talked to: what waits for him is taken back.
-func (d *Daemon) reached(ctx context.Context, p *pbx, c change, count bool) error {
+func (d *Daemon) reached(ctx context.Context, c change, f rules.Facts, count bool) error {
 	call := &c.Call
-	f := d.facts(p, call)
 	if f.CallerKey() == "" {
 		return nil
 	}

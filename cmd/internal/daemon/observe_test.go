@@ -133,24 +133,3 @@ func TestAFullQueueLetsGoOfTheCallsThatItGivesUp(t *testing.T) {
 		t.Errorf("%d changes wait and %d calls live, want %d each", n, d.live.count(), maxChanges)
 	}
 }
-
-func TestACallIsJudgedOnceNoBacklogCanWait(t *testing.T) {
-	due := time.Now()
-	for _, c := range []struct {
-		name   string
-		silent time.Duration // before the due time
-		late   time.Duration // the timer
-		want   time.Duration
-	}{
-		{"nothing came for long", time.Second, 0, 0},
-		{"nothing came for as long as a backlog takes", backlogGrace, 100 * time.Microsecond, 0},
-		{"an event came just before", 0, 0, backlogGrace},
-		{"an event came a moment before", backlogGrace / 4, time.Millisecond, 3 * backlogGrace / 4},
-		{"events were taken in until after it", -time.Millisecond, time.Millisecond, backlogGrace + time.Millisecond},
-		{"the process stood still", time.Second, time.Second, stallGrace},
-	} {
-		if got := grace(due.Add(-c.silent), due, due.Add(c.late)); got != c.want {
-			t.Errorf("%s: it waits %s, want %s", c.name, got, c.want)
-		}
-	}
-}
