@@ -32,8 +32,9 @@ func (b *boltTx) bucket(t table) (*bolt.Bucket, error) {
 }
 
 // inOrder are the tables whose keys come in order. bbolt splits a page in two halves, and where nothing is ever put in between they
-// would stay half empty.
-var inOrder = [tables]bool{tCallsTime: true, tTexts: true, tTextsTime: true, tLedger: true, tIncoming: true, tSeenTime: true,
+// would stay half empty. The ids of calls are in order with Asterisk; where they are not (FreeSWITCH), a page of few large records comes
+// to the same either way.
+var inOrder = [tables]bool{tCalls: true, tCallsTime: true, tDue: true, tTexts: true, tTextsTime: true, tLedger: true, tIncoming: true, tSeenTime: true,
 	tThreads: true, tThreadsTime: true, tMessages: true, tBookingsTime: true, tDeliveries: true, tCounts: true}
 
 // young are the tables that a file may lack that was made before there were these, and not opened for writing since.
