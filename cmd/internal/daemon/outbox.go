@@ -47,7 +47,7 @@ func newOutbox() *outbox {
 }
 
 // enter takes up a text that goes straight on from its verdict, at the end of the line; nil if there is no room, or if others that are due
-// wait: then it has to go into the queue behind them.
+// wait: then it has to go into the queue behind them. What entered has to exit.
 func (b *outbox) enter(id uint64, room int) *place {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -57,7 +57,14 @@ func (b *outbox) enter(id uint64, room int) *place {
 		return nil
 	}
 	b.flying[id] = true
+	b.wg.Add(1)
 	return b.order.join()
+}
+
+// exit puts down what entered.
+func (b *outbox) exit(id uint64) {
+	b.end(id)
+	b.wg.Done()
 }
 
 // look begins a look at the queue, whose end tells what it saw.

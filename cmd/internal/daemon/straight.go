@@ -45,22 +45,23 @@ func (s *straight) attempt(t textback.Text) *store.Attempt {
 		return nil
 	}
 	words, err := s.d.render(s.r.cfg, s.f, &t, t.Template)
-	if err != nil {
-		return nil // told of when the queue comes to it
+	segments := link.Segments(words.body)
+	if err != nil || len(segments) == 0 {
+		return nil // told of when the queue comes to it: no text may keep a verdict from being stored
 	}
 	if s.place = s.d.box.enter(t.ID, s.r.texts()); s.place == nil {
 		return nil
 	}
-	s.text, s.link, s.segments, s.validity = t.ID, link, link.Segments(words.body), words.validity
+	s.text, s.link, s.segments, s.validity = t.ID, link, segments, words.validity
 	return &store.Attempt{Body: words.body, Template: words.template, Variant: words.variant, Link: link.Name(), Ref: byte(t.ID),
-		References: references(len(s.segments))}
+		References: references(len(segments))}
 }
 
 // drop puts down what was taken up.
 func (s *straight) drop() {
 	if s.text != 0 {
 		s.place.leave()
-		s.d.box.end(s.text)
+		s.d.box.exit(s.text)
 		s.text = 0
 	}
 }
@@ -77,8 +78,8 @@ func (s *straight) carry(t *textback.Text) {
 		s.landed()
 		return
 	}
-	s.d.box.wg.Go(func() {
+	go func() {
 		defer s.leave()
 		s.d.unsent(s.d.work, t.ID, s.d.submit(s.flight, s.link, s.place, *t, s.segments, s.validity))
-	})
+	}()
 }

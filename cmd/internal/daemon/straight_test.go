@@ -59,7 +59,7 @@ func TestNobodyOvertakesWhoWaitsForRoom(t *testing.T) {
 		t.Fatal("one text has room, and no second")
 	}
 	first.leave()
-	b.end(1)
+	b.exit(1)
 	select {
 	case <-b.freed:
 	default:
