@@ -98,18 +98,18 @@ func (s *Store) commitLoop() {
 				next = s.again(file, next.ops)
 			}
 		case r := <-requests:
-			if writing == nil {
-				runtime.Gosched() // those whom the last commit woke get the chance to come along
-			}
 			next = s.add(file, next, r)
-		drain:
-			for writing == nil && len(next.ops) < s.opts.GroupMost {
-				select {
-				case r := <-requests:
-					next = s.add(file, next, r)
-				default:
-					break drain
-				}
+		}
+		if writing == nil {
+			runtime.Gosched() // those whom the last commit woke get the chance to come along
+		}
+	drain:
+		for writing == nil && len(next.ops) < s.opts.GroupMost {
+			select {
+			case r := <-requests:
+				next = s.add(file, next, r)
+			default:
+				break drain
 			}
 		}
 		switch {
