@@ -28,8 +28,8 @@ type request struct {
 }
 
 // update runs fn in a transaction that it shares with whatever else is waiting, and returns when that is on the
-// disk. fn may run again in the rare case that another operation of its group panicked, or that the commit before failed: it sets its
-// results anew each time.
+// disk. fn may run a second time in the rare case that another operation of its group panicked: it sets its results
+// anew each time.
 func (s *Store) update(ctx context.Context, at time.Time, fn func(*work) error) error {
 	if s.opts.ReadOnly {
 		return ErrReadOnly
@@ -67,163 +67,88 @@ func (s *Store) view(ctx context.Context, at time.Time, fn func(*work) error) er
 	return err
 }
 
-// batch is a group of operations that share a commit.
-type batch struct {
-	ops     []*request
-	pending *pending
-	changed bool
-}
-
-// commitLoop runs the operations as they come, and has a goroutine commit them in groups. While a group is written, the next one
-// gathers and is run on what the first will leave; it is written when the first is on the disk, or run again if that failed. No timer: a
-// lone operation is committed at once.
+// commitLoop commits in groups: the first that comes, and all who wait by then. No timer: a lone operation is committed
+// at once, and while a commit waits for the disk the next group gathers.
 func (s *Store) commitLoop() {
 	defer close(s.done)
-	file := &snapshot{}
-	next, writing := newBatch(file), (*batch)(nil) // nothing is written
-	written := make(chan error, 1)
-	quit := s.quit
-	for quit != nil || writing != nil || len(next.ops) > 0 {
-		requests := s.requests
-		if quit == nil || len(next.ops) >= s.opts.GroupMost {
-			requests = nil
-		}
+	for {
 		select {
-		case <-quit:
-			quit = nil
-		case err := <-written:
-			writing = nil
-			next.pending.below = file
-			if err != nil && len(next.ops) > 0 {
-				next = s.again(file, next.ops)
-			}
-		case r := <-requests:
-			next = s.add(file, next, r)
-		}
-		if writing == nil {
+		case <-s.quit:
+			return
+		case r := <-s.requests:
 			runtime.Gosched() // those whom the last commit woke get the chance to come along
-		}
-	drain:
-		for writing == nil && len(next.ops) < s.opts.GroupMost {
-			select {
-			case r := <-requests:
-				next = s.add(file, next, r)
-			default:
-				break drain
+			group := []*request{r}
+		drain:
+			for len(group) < s.opts.GroupMost {
+				select {
+				case r := <-s.requests:
+					group = append(group, r)
+				default:
+					break drain
+				}
+			}
+			for waiting := group; len(waiting) > 0; {
+				waiting = s.commit(waiting)
+			}
+			for _, r := range group {
+				close(r.done)
 			}
 		}
-		switch {
-		case writing != nil || len(next.ops) == 0:
-		case !next.changed:
-			next.end() // nothing to write: reads answer without the disk
-			next = newBatch(file)
-		default:
-			writing, next = next, newBatch(next.pending)
-			go func(b *batch) { written <- s.write(b) }(writing)
+	}
+}
+
+// commit runs a group in one transaction. It returns those to run again: all but the one that panicked.
+func (s *Store) commit(group []*request) (again []*request) {
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		finish(group, fmt.Errorf("begin: %w", err))
+		return nil
+	}
+	all, changed := &pending{below: &boltTx{tx: tx}}, false
+	for i, r := range group {
+		if r.err = r.ctx.Err(); r.err != nil {
+			continue
 		}
+		all.begin()
+		r.work = &work{tx: people{all}, s: s, at: r.at}
+		r.run()
+		if r.panicked != nil {
+			// Whatever it was in the middle of, what is pending cannot be trusted.
+			_ = tx.Rollback()
+			return append(append([]*request{}, group[:i]...), group[i+1:]...)
+		}
+		if r.err != nil {
+			all.takeBack()
+			continue
+		}
+		changed = changed || len(all.undo) > 0
 	}
-}
-
-func newBatch(below tx) *batch { return &batch{pending: &pending{below: below}} }
-
-// end answers all who wait.
-func (b *batch) end() {
-	for _, r := range b.ops {
-		close(r.done)
+	if !changed {
+		_ = tx.Rollback() // nothing to write: reads answer without the disk
+		return nil
 	}
-}
-
-// add runs an operation in a group. If it panics, those before it are run again without it: whatever it was in the middle of,
-// what is pending cannot be trusted.
-func (s *Store) add(file *snapshot, b *batch, r *request) *batch {
-	if s.run(file, b, r); r.panicked == nil {
-		return b
-	}
-	close(r.done)
-	fresh := newBatch(b.pending.below)
-	for _, r := range b.ops {
-		fresh = s.add(file, fresh, r)
-	}
-	return fresh
-}
-
-// again runs operations on the file as it is, because what they were run on did not come about.
-func (s *Store) again(file *snapshot, ops []*request) *batch {
-	b := newBatch(file)
-	for _, r := range ops {
-		b = s.add(file, b, r)
-	}
-	return b
-}
-
-// snapshot is the file as it stands while an operation runs.
-type snapshot struct{ tx }
-
-// run runs an operation on what is pending in its group, and below that in the group that is being written, over the file. Whether that group is
-// in the file already makes no difference: its changes read the same. The file is held only meanwhile, because the database waits for its
-// readers where it has to map a larger file.
-func (s *Store) run(file *snapshot, b *batch, r *request) {
-	r.work, r.panicked = nil, nil
-	if r.err = r.ctx.Err(); r.err != nil {
-		b.ops = append(b.ops, r)
-		return
-	}
-	btx, err := s.db.Begin(false)
-	if err != nil {
-		r.err = fmt.Errorf("begin: %w", err)
-		b.ops = append(b.ops, r)
-		return
-	}
-	file.tx = &boltTx{tx: btx}
-	b.pending.begin()
-	r.work = &work{tx: people{b.pending}, s: s, at: r.at}
-	r.run()
-	file.tx = nil
-	_ = btx.Rollback() // it was for reading
-	if r.panicked != nil {
-		return
-	}
-	b.ops = append(b.ops, r)
-	if r.err != nil {
-		b.pending.takeBack()
-		return
-	}
-	b.changed = b.changed || len(b.pending.undo) > 0
-}
-
-// write writes a group in one transaction and answers those who wait for it.
-func (s *Store) write(b *batch) error {
-	defer b.end()
 	began := time.Now()
-	err := s.writeFile(b)
+	if s.opts.BeforeCommit != nil {
+		err = s.opts.BeforeCommit()
+	}
+	if err == nil {
+		err = all.flush()
+	}
 	if err != nil {
-		finish(b.ops, err)
+		err = errors.Join(err, tx.Rollback())
+	} else {
+		err = tx.Commit()
+	}
+	if err != nil {
+		err = writeError(err)
+		finish(group, err)
 		s.count(0, err)
 		s.committed(nil, time.Since(began), err)
-		return err
+		return nil
 	}
-	s.count(len(b.ops), nil)
-	s.committed(b.ops, time.Since(began), nil)
-	s.wake(b.ops)
-	return nil
-}
-
-func (s *Store) writeFile(b *batch) error {
-	if s.opts.BeforeCommit != nil {
-		if err := s.opts.BeforeCommit(); err != nil {
-			return writeError(err)
-		}
-	}
-	btx, err := s.db.Begin(true)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	if err := b.pending.flush(&boltTx{tx: btx}); err != nil {
-		return writeError(errors.Join(err, btx.Rollback()))
-	}
-	if err := btx.Commit(); err != nil {
-		return writeError(err)
-	}
+	s.count(len(group), nil)
+	s.committed(group, time.Since(began), nil)
+	s.wake(group)
 	return nil
 }
 

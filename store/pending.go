@@ -229,16 +229,16 @@ func (p *pending) Scan(t table, from, to []byte, backward bool, fn func(k, v []b
 	return err
 }
 
-// flush writes what is pending, each table in the order of its keys. It only reads: others may read at the same time.
-func (p *pending) flush(to tx) error {
+// flush writes what is pending to the database, each table in the order of its keys.
+func (p *pending) flush() error {
 	for t := range p.tables {
 		for _, block := range p.tables[t].blocks {
 			for _, e := range block {
 				var err error
 				if e.value == nil {
-					err = to.Delete(table(t), e.key)
+					err = p.below.Delete(table(t), e.key)
 				} else {
-					err = to.Put(table(t), e.key, e.value)
+					err = p.below.Put(table(t), e.key, e.value)
 				}
 				if err != nil {
 					return fmt.Errorf("write %s: %w", tableNames[t], err)
