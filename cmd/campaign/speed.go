@@ -62,7 +62,7 @@ func speed(ctx context.Context, args []string, out io.Writer) error {
 	raw := fs.String("raw", "", "append every figure to `FILE`")
 	dir := fs.String("dir", os.TempDir(), "`FOLDER` for files: its disk is measured")
 	profile := fs.String("cpuprofile", "", "write a profile of all that runs to `FILE`")
-	plots := fs.String("plots", "", "measure how cost grows instead, and write the plots into `FOLDER`")
+	plots := fs.String("plots", "", "measure how cost grows instead (of cores size legs optouts those that are named, or all), and write the plots into `FOLDER`")
 	fs.Usage = func() {
 		fmt.Fprintln(fs.Output(), "campaign speed [flags] [contest...]")
 		for _, c := range contests() {
@@ -100,7 +100,7 @@ func speed(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprintf(b.raw, "# %s %s on %d cores, load %s, %s\n", time.Now().UTC().Format(time.RFC3339), runtime.Version(), runtime.NumCPU(),
 		loadAverage(), strings.Join(args, " "))
 	if *plots != "" {
-		return b.plots(ctx, *plots)
+		return b.plots(ctx, *plots, fs.Args())
 	}
 	var failed []error
 	for _, c := range contests() {

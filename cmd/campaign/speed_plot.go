@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -107,21 +108,23 @@ func (b *bench) save(folder, name string, p *plot) error {
 	return os.WriteFile(filepath.Join(folder, name), []byte(p.svg()), 0o644)
 }
 
-// plots measures how cost grows with cores, calls in flight, legs and keys.
-func (b *bench) plots(ctx context.Context, folder string) error {
+// plots measures how cost grows with cores and calls in flight, with the file, with legs, and with opt-outs: what is named, or all.
+func (b *bench) plots(ctx context.Context, folder string, named []string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if err := b.plotCores(ctx, folder); err != nil {
-		return err
+	for _, p := range []struct {
+		name string
+		run  func(context.Context, string) error
+	}{{"cores", b.plotCores}, {"size", b.plotSize}, {"legs", b.plotLegs}, {"optouts", b.plotKeys}} {
+		if len(named) > 0 && !slices.Contains(named, p.name) {
+			continue
+		}
+		if err := p.run(ctx, folder); err != nil {
+			return fmt.Errorf("plot of %s: %w", p.name, err)
+		}
 	}
-	if err := b.plotSize(ctx, folder); err != nil {
-		return err
-	}
-	if err := b.plotLegs(ctx, folder); err != nil {
-		return err
-	}
-	return b.plotKeys(ctx, folder)
+	return nil
 }
 
 func (b *bench) plotCores(ctx context.Context, folder string) error {
