@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
-	"sync"
 	"time"
+
+	"textback"
 )
 
 // recordVersion is the first byte of every record: JSON of its fields, those with their zero value left out. A root
@@ -26,7 +27,11 @@ func encode(v any) ([]byte, error) {
 		p.Elem().Set(rv)
 		rv = p
 	}
-	return writerOf(rv.Type())(append(make([]byte, 0, 1<<10), recordVersion), rv)
+	write, known := writers[rv.Type()]
+	if !known {
+		write = makeWriter(rv.Type())
+	}
+	return write(append(make([]byte, 0, 1<<10), recordVersion), rv)
 }
 
 // decode reads a record.
@@ -43,16 +48,18 @@ func decode(b []byte, v any) error {
 // writer appends a value of one type.
 type writer func(b []byte, v reflect.Value) ([]byte, error)
 
-// writers are the writers by type: what a type is made of is looked up once, records are written for every call.
-var writers sync.Map
+// writers are the writers of the records, by the type of a pointer to them: what a type is made of is looked up once, records are
+// written for every call.
+var writers = writersOf(BookingRecord{}, Delivery{}, LedgerEntry{}, Made{}, Target{}, callerFacts{}, claim{}, early{}, incomingRecord{}, outRecord{}, partSet{},
+	seenRecord{}, textRecord{}, threadRecord{}, textback.Message{}, textback.Verdict{})
 
-func writerOf(t reflect.Type) writer {
-	if w, ok := writers.Load(t); ok {
-		return w.(writer)
+func writersOf(records ...any) map[reflect.Type]writer {
+	all := make(map[reflect.Type]writer, len(records))
+	for _, r := range records {
+		t := reflect.PointerTo(reflect.TypeOf(r))
+		all[t] = makeWriter(t)
 	}
-	w := makeWriter(t)
-	writers.Store(t, w)
-	return w
+	return all
 }
 
 var (
@@ -63,12 +70,12 @@ var (
 func makeWriter(t reflect.Type) writer {
 	switch {
 	case t.Kind() == reflect.Pointer:
-		elem := t.Elem()
+		write := makeWriter(t.Elem())
 		return func(b []byte, v reflect.Value) ([]byte, error) {
 			if v.IsNil() {
 				return append(b, "null"...), nil
 			}
-			return writerOf(elem)(b, v.Elem())
+			return write(b, v.Elem())
 		}
 	case t == timeType:
 		return appendTime
@@ -131,9 +138,8 @@ func appendString(b []byte, s string) ([]byte, error) {
 }
 
 func listWriter(t reflect.Type) writer {
-	elem := t.Elem()
+	write := makeWriter(t.Elem())
 	return func(b []byte, v reflect.Value) (_ []byte, err error) {
-		write := writerOf(elem)
 		b = append(b, '[')
 		for i := range v.Len() {
 			if i > 0 {
@@ -156,7 +162,7 @@ func structWriter(t reflect.Type) writer {
 	var fields []field
 	for i := range t.NumField() {
 		if f := t.Field(i); f.IsExported() {
-			fields = append(fields, field{i, `"` + f.Name + `":`, writerOf(f.Type)})
+			fields = append(fields, field{i, `"` + f.Name + `":`, makeWriter(f.Type)})
 		}
 	}
 	return func(b []byte, v reflect.Value) (_ []byte, err error) {
