@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -281,19 +282,26 @@ func zonesOf(e164 string, country int, kind phonenumbers.PhoneNumberType) (zones
 	return zones, false
 }
 
-// zoneByName remembers what zone loaded: the library of the system, or of Go, which does not change while the program runs.
-var zoneByName sync.Map
+// planZones load the time zones of all numbering plans, by name and each once: [time.LoadLocation] reads and parses a file each time.
+var planZones = sync.OnceValue(func() map[string]func() (*time.Location, error) {
+	all := make(map[string]func() (*time.Location, error))
+	for country := range phonenumbers.GetSupportedCallingCodes() {
+		names, err := phonenumbers.GetTimezonesForPrefix(strconv.Itoa(country))
+		if err != nil {
+			continue
+		}
+		for _, name := range names {
+			all[name] = sync.OnceValues(func() (*time.Location, error) { return time.LoadLocation(name) })
+		}
+	}
+	return all
+})
 
-// zone is [time.LoadLocation], which reads and parses a file each time.
 func zone(name string) (*time.Location, error) {
-	if loc, ok := zoneByName.Load(name); ok {
-		return loc.(*time.Location), nil
+	if load, ok := planZones()[name]; ok {
+		return load()
 	}
-	loc, err := time.LoadLocation(name)
-	if err == nil {
-		zoneByName.Store(name, loc)
-	}
-	return loc, err
+	return time.LoadLocation(name)
 }
 
 // boundToArea tells whether such numbers of the country carry an area code: fixed lines do, mobiles only in some
