@@ -64,37 +64,29 @@ func (s *Store) listedPages(ctx context.Context, write func([]OptedOut) error) e
 		return err
 	}
 	for _, business := range businesses {
-		for last := uint64(0); ; {
-			var page []OptedOut
-			err := s.view(ctx, time.Time{}, func(w *work) error {
-				from, _ := w.blockOf(business, last)
-				if from == nil {
-					from = key(nil).str(business)
+		last := uint64(0)
+		err := s.pages(ctx, write, func(w *work) (page []OptedOut) {
+			from, _ := w.blockOf(business, last)
+			if from == nil {
+				from = key(nil).str(business)
+			}
+			w.walk(tListed, from, after(key(nil).str(business)), false, func(_, v []byte) bool {
+				b, err := readBlock(v)
+				if err != nil {
+					w.fail("read a record of", tListed, err)
+					return false
 				}
-				w.walk(tListed, from, after(key(nil).str(business)), false, func(_, v []byte) bool {
-					b, err := readBlock(v)
-					if err != nil {
-						w.fail("read a record of", tListed, err)
-						return false
+				for i := range b.len() {
+					if l := b.at(i); l.number > last {
+						page, last = append(page, w.listedOut(business, l, entries)), l.number
 					}
-					for i := range b.len() {
-						if l := b.at(i); l.number > last {
-							page, last = append(page, w.listedOut(business, l, entries)), l.number
-						}
-					}
-					return len(page) < exportPage
-				})
-				return nil
+				}
+				return len(page) < exportPage
 			})
-			if err == nil && len(page) > 0 {
-				err = write(page)
-			}
-			if err != nil {
-				return err
-			}
-			if len(page) < exportPage {
-				break
-			}
+			return page
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -102,26 +94,29 @@ func (s *Store) listedPages(ctx context.Context, write func([]OptedOut) error) e
 
 // outPages reads the opt-outs that have a record of their own and a number.
 func (s *Store) outPages(ctx context.Context, write func([]OptedOut) error) error {
-	for from := []byte{}; ; {
-		var page []OptedOut
-		err := s.view(ctx, time.Time{}, func(w *work) error {
-			w.walk(tOutNumber, from, nil, false, func(k, _ []byte) bool {
-				if o, ok := w.outOf(k); ok {
-					page = append(page, o)
-				}
-				from = append(bytes.Clone(k), 0)
-				return len(page) < exportPage
-			})
-			return nil
+	from := []byte{}
+	return s.pages(ctx, write, func(w *work) (page []OptedOut) {
+		w.walk(tOutNumber, from, nil, false, func(k, _ []byte) bool {
+			if o, ok := w.outOf(k); ok {
+				page = append(page, o)
+			}
+			from = append(bytes.Clone(k), 0)
+			return len(page) < exportPage
 		})
+		return page
+	})
+}
+
+// pages reads and writes in turn, until a page is not full.
+func (s *Store) pages(ctx context.Context, write func([]OptedOut) error, read func(*work) []OptedOut) error {
+	for {
+		var page []OptedOut
+		err := s.view(ctx, time.Time{}, func(w *work) error { page = read(w); return nil })
 		if err == nil && len(page) > 0 {
 			err = write(page)
 		}
-		if err != nil {
+		if err != nil || len(page) < exportPage {
 			return err
-		}
-		if len(page) < exportPage {
-			return nil
 		}
 	}
 }
