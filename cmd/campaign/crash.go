@@ -200,7 +200,8 @@ func (r *crashRun) calls(ctx context.Context, rate float64, wg *sync.WaitGroup) 
 			known = append(known, caller)
 		}
 		wg.Add(1)
-		go func() { defer wg.Done(); _ = r.playOne(ctx, caller, 10) }()
+		// A call that was cut off in the middle would go on for ever, and its caller's text wait for its end.
+		go func() { defer wg.Done(); _ = r.playOne(context.WithoutCancel(ctx), caller, 10) }()
 	}
 }
 
