@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"sort"
 	"strconv"
 	"time"
 )
@@ -88,15 +89,8 @@ func (b block) all() []listed {
 
 // find is where a number stands, or would.
 func (b block) find(n uint64) (i int, ok bool) {
-	lo, hi := 0, b.len()
-	for lo < hi {
-		if mid := (lo + hi) / 2; b.number(mid) < n {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo, lo < b.len() && b.number(lo) == n
+	i = sort.Search(b.len(), func(i int) bool { return b.number(i) >= n })
+	return i, i < b.len() && b.number(i) == n
 }
 
 // readBlock looks at a stored value before it is trusted.
@@ -124,14 +118,20 @@ func (w *work) blockOf(business string, n uint64) (k []byte, b block) {
 	return k, b
 }
 
-// listedAs is a number's place in the lists of a business.
-func (w *work) listedAs(number, business string) (l listed, ok bool) {
+// seek finds a number in the lists of a business: its block with the block's key, and where in it.
+func (w *work) seek(number, business string) (k []byte, b block, i int, ok bool) {
 	n, ok := packNumber(number)
 	if !ok {
-		return l, false
+		return nil, nil, 0, false
 	}
-	_, b := w.blockOf(business, n)
-	i, ok := b.find(n)
+	k, b = w.blockOf(business, n)
+	i, ok = b.find(n)
+	return k, b, i, ok
+}
+
+// listedAs is how a number stands in the lists of a business.
+func (w *work) listedAs(number, business string) (l listed, ok bool) {
+	_, b, i, ok := w.seek(number, business)
 	if !ok {
 		return l, false
 	}
@@ -166,12 +166,11 @@ func (w *work) putBlock(business string, rows []listed) {
 
 // delist takes a number out of the lists of a business, and leaves its hash for the sum of the ledger's entry.
 func (w *work) delist(number, business string) (l listed, ok bool) {
-	l, ok = w.listedAs(number, business)
+	k, b, i, ok := w.seek(number, business)
 	if !ok {
 		return l, false
 	}
-	k, b := w.blockOf(business, l.number)
-	i, _ := b.find(l.number)
+	l = b.at(i)
 	rows := slices.Delete(b.all(), i, i+1)
 	if i == 0 {
 		w.del(tListed, bytes.Clone(k)) // its key is its first number
@@ -187,9 +186,9 @@ func delistedKey(who string, seq uint64, business string) []byte {
 	return key(nil).str(who).num(seq).str(business)
 }
 
-// eachListed walks the numbers that stand in the lists, by business and number. fn returns false to stop.
-func (w *work) eachListed(fn func(business string, l listed) bool) {
-	w.scan(tListed, nil, func(k, v []byte) bool {
+// eachListed walks the numbers in the blocks of [from, to), by business and number. fn returns false to stop.
+func (w *work) eachListed(from, to []byte, fn func(business string, l listed) bool) {
+	w.walk(tListed, from, to, false, func(k, v []byte) bool {
 		business, _ := field(k)
 		b, err := readBlock(v)
 		if err != nil {

@@ -237,7 +237,7 @@ func TestBlocksAgreeWithAMap(t *testing.T) {
 				delete(model, n)
 			}
 			var all []listed
-			w.eachListed(func(b string, l listed) bool { all = append(all, l); return true })
+			w.eachListed(nil, nil, func(b string, l listed) bool { all = append(all, l); return true })
 			if len(all) != len(model) || !slices.IsSortedFunc(all, byNumber) {
 				return fmt.Errorf("%d stand, %d should", len(all), len(model))
 			}

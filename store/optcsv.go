@@ -70,16 +70,9 @@ func (s *Store) listedPages(ctx context.Context, write func([]OptedOut) error) e
 			if from == nil {
 				from = key(nil).str(business)
 			}
-			w.walk(tListed, from, after(key(nil).str(business)), false, func(_, v []byte) bool {
-				b, err := readBlock(v)
-				if err != nil {
-					w.fail("read a record of", tListed, err)
-					return false
-				}
-				for i := range b.len() {
-					if l := b.at(i); l.number > last {
-						page, last = append(page, w.listedOut(business, l, entries)), l.number
-					}
+			w.eachListed(from, after(key(nil).str(business)), func(_ string, l listed) bool {
+				if l.number > last {
+					page, last = append(page, w.listedOut(business, l, entries)), l.number
 				}
 				return len(page) < exportPage
 			})

@@ -291,7 +291,7 @@ func (s *Store) OptOuts(ctx context.Context, fn func(OptedOut) bool) error {
 			return nil
 		}
 		entries := make(map[uint64]LedgerEntry)
-		w.eachListed(func(business string, l listed) bool {
+		w.eachListed(nil, nil, func(business string, l listed) bool {
 			more = fn(w.listedOut(business, l, entries))
 			return more
 		})

@@ -106,23 +106,18 @@ func load[T any](w *work, t table, k []byte) (v T, ok bool) {
 }
 
 // save writes a record.
-func (w *work) save(t table, k []byte, v any) {
-	b, err := encode(v)
-	if err != nil {
-		w.fail("encode a record of", t, err)
-		return
-	}
-	w.put(t, k, b)
-}
+func (w *work) save(t table, k []byte, v any) { w.write(t, k, v, w.put) }
 
 // saveNew writes a record whose key is not there yet.
-func (w *work) saveNew(t table, k []byte, v any) {
+func (w *work) saveNew(t table, k []byte, v any) { w.write(t, k, v, w.enter) }
+
+func (w *work) write(t table, k []byte, v any, put func(t table, k, v []byte)) {
 	b, err := encode(v)
 	if err != nil {
 		w.fail("encode a record of", t, err)
 		return
 	}
-	w.enter(t, k, b)
+	put(t, k, b)
 }
 
 // next gives the next number of a sequence, from 1.
