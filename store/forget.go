@@ -180,12 +180,8 @@ func (w *work) forgetOptOut(number string, f *Forgotten) {
 	lists := w.listsOf(number, who)
 	for _, b := range w.listedBusinesses() {
 		if l, ok := w.delist(number, b); ok {
-			e, _ := load[LedgerEntry](w, tLedger, key(nil).num(l.seq))
-			at := l.when()
-			if at.IsZero() {
-				at = e.At
-			}
-			w.save(tOut, outKey(who, b), outRecord{At: at, Source: e.Source, Line: e.Line, Seq: l.seq})
+			o := w.listedOut(b, l, map[uint64]LedgerEntry{})
+			w.save(tOut, outKey(who, b), outRecord{At: o.At, Source: o.Source, Line: o.Line, Seq: l.seq})
 		}
 	}
 	for _, e := range entries {
