@@ -14,10 +14,6 @@ const unrepliedWithin = 30 * 24 * time.Hour
 // recallLeast is how many texts to a caller, of one business, are remembered at least, however few the guards ask for.
 const recallLeast = 16
 
-// rateSlot is the precision of the hourly limits: texts are counted in slots of it, and a slot counts until all of it is
-// older than the hour. A flood makes few entries so.
-const rateSlot = 10 * time.Second
-
 // scanMost bounds what one history reads of a caller, block or line: limits are far below, floods are far above.
 const scanMost = 5000
 
@@ -53,16 +49,15 @@ func claimKey(caller, business string, id uint64) []byte {
 
 // Kinds of entries in tRate.
 const (
-	rateBlock = 'b'
-	rateLine  = 'l'
+	rateTaken = 'c'
+	rateBlock = 'b' // only in memory, and in older files
+	rateLine  = 'l' // likewise
 	rateHour  = 'h'
 	rateDay   = 'd'
 )
 
-// shadowSlot ends the key of a slot, or of a budget, that counts what would have been sent.
+// shadowSlot ends the entry of a claim, or the key of a budget, that counts what would have been sent.
 var shadowSlot = []byte("shadow")
-
-func rateKey(kind byte, name string) key { return key(nil).byt(kind).str(name) }
 
 func budgetKey(kind byte, shadow bool, from time.Time, business string) key {
 	k := key(nil).byt(kind).time(from).str(business)
@@ -134,31 +129,7 @@ func (w *work) countFrom(t table, prefix key, from time.Time) (n int) {
 	return n
 }
 
-// rate counts the claims of a block or line since a time, with the whole slot that the time lies in.
-func (w *work) rate(kind byte, name string, since time.Time, shadow bool) (n int) {
-	if name == "" {
-		return 0
-	}
-	prefix := rateKey(kind, name)
-	w.walk(tRate, key(bytes.Clone(prefix)).time(since.Truncate(rateSlot)), after(prefix), false, func(k, v []byte) bool {
-		if shadow || !bytes.HasSuffix(k, shadowSlot) {
-			n += int(number(v))
-		}
-		return true
-	})
-	return n
-}
-
-// addRate counts a claim of a block or line, or takes it back.
-func (w *work) addRate(kind byte, name string, c claim, n int64) {
-	k := rateKey(kind, name).time(c.Taken.Truncate(rateSlot))
-	if c.Shadow {
-		k = k.raw(shadowSlot)
-	}
-	w.use(k, n)
-}
-
-// use changes what a slot, hour or day has used up; nothing is kept of one in which nothing was.
+// use changes what an hour or day has used up; nothing is kept of one in which nothing was.
 func (w *work) use(k key, n int64) {
 	if now := int64(number(w.get(tRate, k))) + n; now > 0 {
 		w.enter(tRate, k, num(uint64(now)))
@@ -232,8 +203,11 @@ func (w *work) giveBack(t textback.Text) {
 
 // count adds a claim to the limits and budgets that it counts for, or takes it off.
 func (w *work) count(c claim, n int64) {
-	w.addRate(rateBlock, c.Block, c, n)
-	w.addRate(rateLine, c.Line, c, n)
+	if n > 0 {
+		w.takeRate(&c)
+	} else {
+		w.giveRate(&c)
+	}
 	w.use(budgetKey(rateHour, c.Shadow, c.Hour, c.Business), n)
 	w.use(budgetKey(rateDay, c.Shadow, c.Day, c.Business), n)
 }

@@ -78,14 +78,14 @@ func TestAClaimThatMayBeGivenBackIsNotForgotten(t *testing.T) {
 func TestTheHourOfALineEndsWithItsSlot(t *testing.T) {
 	s := open(t, Options{})
 	at := t0.Truncate(rateSlot).Add(3 * time.Second)
-	for i := range 50 { // a flood makes one entry for the block and one for the line, beside the two budgets
+	for i := range 50 {
 		caller := fmt.Sprintf("%s%04d", alice[:len(alice)-4], i)
 		if _, _, err := s.Decide(t.Context(), missed(fmt.Sprint("hq/", i), caller, at), keys(caller), at, always(caller, at)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := entries(t, s, tRate); n != 4 {
-		t.Errorf("%d entries", n)
+	if n := entries(t, s, tRate); n != 50+2 {
+		t.Errorf("%d entries, want one for each claim and two budgets", n)
 	}
 	for _, c := range []struct {
 		later time.Duration

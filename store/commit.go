@@ -105,12 +105,14 @@ func (s *Store) commit(group []*request) (again []*request) {
 		return nil
 	}
 	all, changed := &pending{below: &boltTx{tx: tx}}, false
+	var claims []rated
 	for i, r := range group {
 		if r.err = r.ctx.Err(); r.err != nil {
 			continue
 		}
 		all.begin()
-		r.work = &work{tx: people{all}, s: s, at: r.at}
+		before := len(claims)
+		r.work = &work{tx: people{all}, s: s, at: r.at, rated: &claims}
 		r.run()
 		if r.panicked != nil {
 			// Whatever it was in the middle of, what is pending cannot be trusted.
@@ -119,6 +121,7 @@ func (s *Store) commit(group []*request) (again []*request) {
 		}
 		if r.err != nil {
 			all.takeBack()
+			claims = claims[:before]
 			continue
 		}
 		changed = changed || len(all.undo) > 0
@@ -146,6 +149,7 @@ func (s *Store) commit(group []*request) (again []*request) {
 		s.committed(nil, time.Since(began), err)
 		return nil
 	}
+	s.rates.note(claims)
 	s.count(len(group), nil)
 	s.committed(group, time.Since(began), nil)
 	s.wake(group)

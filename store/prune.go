@@ -22,7 +22,7 @@ type Pruned struct{ Calls, Texts, Threads, Claims, Incoming, Receipts, Other int
 const (
 	keepSeen   = 24 * time.Hour     // fingerprints of incoming messages
 	keepEarly  = 24 * time.Hour     // receipts that matched nothing
-	keepRate   = 2 * time.Hour      // slots of the hourly limits
+	keepRate   = 2 * time.Hour      // what the hourly limits count
 	keepBudget = 3 * 24 * time.Hour // hourly and daily budgets
 )
 
@@ -61,6 +61,11 @@ func (s *Store) Prune(ctx context.Context, r Retention, at time.Time) (p Pruned,
 		},
 		func() (int, error) {
 			return s.pruneRange(ctx, tRate, key(nil).byt(rateDay), key(nil).byt(rateDay).time(at.Add(-keepBudget)), at, &p.Other)
+		},
+		func() (int, error) {
+			before := at.Add(-keepRate).Truncate(rateSlot)
+			s.rates.forget(before)
+			return s.pruneRange(ctx, tRate, key(nil).byt(rateTaken), key(nil).byt(rateTaken).time(before), at, &p.Other)
 		},
 		func() (int, error) {
 			return s.pruneKeys(ctx, tRate, at, &p.Other, func(k, _ []byte) bool { return oldRate(k, at.Add(-keepRate)) })
@@ -214,7 +219,7 @@ func pruneSeen(w *work, k []byte) bool { w.del(tSeen, k[8:]); return true }
 
 func pruneEarly(w *work, k []byte) bool { w.dropEarly(tail(k)); return true }
 
-// oldRate tells whether a slot of a block's or line's hour is past.
+// oldRate tells whether a slot of a block's or line's hour, as older files have them, is past.
 func oldRate(k []byte, before time.Time) bool {
 	if k[0] != rateBlock && k[0] != rateLine {
 		return false

@@ -86,6 +86,7 @@ type Store struct {
 	db       *bolt.DB
 	hashKey  []byte // for the keyed hashes of numbers and wordings
 	tokens   tokens
+	rates    *rates
 	together bool // what is kept of people lies in one table: not in an old file that is open for reading only
 	requests chan *request
 	quit     chan struct{}
@@ -210,7 +211,9 @@ func (s *Store) readMeta() error {
 			return errors.New("it was being brought up to date when that was cut short: start the daemon, which goes on with it")
 		}
 		s.together = v >= schemaPeople
-		s.tokens, err = newTokens(s.hashKey)
+		if s.tokens, err = newTokens(s.hashKey); err == nil {
+			s.rates, err = readRates(btx)
+		}
 		return err
 	})
 }

@@ -91,6 +91,7 @@ func verify(t testing.TB, s *Store) {
 	if err := s.Verify(t.Context()); err != nil {
 		t.Errorf("verify: %v", err)
 	}
+	sameRates(t, s)
 }
 
 func must[T any](t testing.TB) func(T, error) T {

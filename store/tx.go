@@ -11,7 +11,7 @@ const (
 	tClaims                     // caller, business, claim id → claim
 	tCallers                    // caller, business → caller facts
 	tMissed                     // caller, business, time, call id
-	tRate                       // kind, block or line, time, claim id
+	tRate                       // kind, time: claim id → block, line; or business → budget used up
 	tFailed                     // number, time, text id: failed for good
 	tTexts                      // text id → text
 	tTextsTime                  // created, text id
