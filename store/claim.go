@@ -14,7 +14,7 @@ const unrepliedWithin = 30 * 24 * time.Hour
 // recallLeast is how many texts to a caller, of one business, are remembered at least, however few the guards ask for.
 const recallLeast = 16
 
-// scanMost bounds what one history reads of a caller, block or line: limits are far below, floods are far above.
+// scanMost bounds what one history reads of a caller: limits are far below, floods are far above.
 const scanMost = 5000
 
 // claim is what a text to a caller takes up: the window, the limits and the budgets. A text that does not leave
