@@ -40,6 +40,11 @@ type rated struct {
 
 func slotOf(at time.Time) int64 { return at.Truncate(rateSlot).Unix() }
 
+// find tells where a slot stands, or would stand.
+func find(list []slot, at int64) (int, bool) {
+	return slices.BinarySearchFunc(list, at, func(s slot, at int64) int { return int(s.at - at) })
+}
+
 // note counts what was made and given back.
 func (r *rates) note(list []rated) {
 	if len(list) == 0 {
@@ -59,7 +64,7 @@ func (r *rates) add(of rateOf, at int64, n int32, shadow bool) {
 		return
 	}
 	list := r.all[of]
-	i, ok := slices.BinarySearchFunc(list, at, func(s slot, at int64) int { return int(s.at - at) })
+	i, ok := find(list, at)
 	if !ok {
 		list = slices.Insert(list, i, slot{at: at})
 	}
@@ -76,9 +81,10 @@ func (r *rates) since(of rateOf, from time.Time, shadow bool) (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := r.all[of]
-	for i := len(list) - 1; i >= 0 && list[i].at >= slotOf(from); i-- {
-		if n += int(list[i].n); shadow {
-			n += int(list[i].dark)
+	first, _ := find(list, slotOf(from))
+	for _, s := range list[first:] {
+		if n += int(s.n); shadow {
+			n += int(s.dark)
 		}
 	}
 	return n
@@ -88,8 +94,9 @@ func (r *rates) since(of rateOf, from time.Time, shadow bool) (n int) {
 func (r *rates) forget(before time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	first := slotOf(before)
 	for of, list := range r.all {
-		i, _ := slices.BinarySearchFunc(list, slotOf(before), func(s slot, at int64) int { return int(s.at - at) })
+		i, _ := find(list, first)
 		if i == len(list) {
 			delete(r.all, of)
 		} else if i > 0 {
@@ -145,6 +152,9 @@ func readRates(btx *bolt.Tx) (*rates, error) {
 	err := (&boltTx{tx: btx}).Scan(tRate, nil, nil, false, func(k, v []byte) bool {
 		switch k[0] {
 		case rateTaken:
+			if len(k) < 9 {
+				break // no key of ours
+			}
 			block, rest := field(v)
 			line, rest := field(rest)
 			r.note([]rated{{&claim{Block: block, Line: line, Taken: moment(number(k[1:9])), Shadow: len(rest) > 0}, 1}})

@@ -33,7 +33,7 @@ func sameRates(t testing.TB, s *Store) {
 	}
 }
 
-// decideOn decides a call to the line, with a text if want is set.
+// decideOn decides a call for a text, and tells which history was seen.
 func decideOn(t *testing.T, s *Store, id, caller string, at time.Time, seen *textback.History) (*textback.Text, error) {
 	t.Helper()
 	k := keys(caller)
