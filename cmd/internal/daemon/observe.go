@@ -391,7 +391,7 @@ func (d *Daemon) decide(ctx context.Context, f rules.Facts) error {
 	}
 	keys.Also = func(v textback.Verdict, _ *textback.Text) []store.Delivery { return d.callDeliveries(cfg, v) }
 	v, text, err := d.store.Decide(ctx, f.Call, keys, now, func(h textback.History) textback.Decision {
-		s.drop() // of a run before: this one may decide otherwise
+		s.drop() // the transaction may be run again, and decide otherwise
 		f.History = h
 		return cfg.Set.Decide(f)
 	})

@@ -36,7 +36,6 @@ func (d *Daemon) straightOn(ctx context.Context, r *running, f rules.Facts) *str
 
 // attempt decides inside the transaction whether a text may leave now, and with which words.
 func (s *straight) attempt(t textback.Text) *store.Attempt {
-	s.drop() // the transaction may be run again
 	if t.Held || t.Due.After(s.f.Now) || s.f.Now.After(expires(&t)) {
 		return nil
 	}
