@@ -77,7 +77,7 @@ func (s *Store) RecordBooking(ctx context.Context, n NewBooking, at time.Time) (
 			res.Matched, res.Thread = true, w.full(r)
 			res.OptedOut = w.optedOut(r.T.Caller, r.T.Business)
 		}
-		w.save(tBookings, k, b)
+		w.save(tBookings, k, &b)
 		w.put(tBookingsTime, key(nil).time(at).raw(k), nil)
 		w.tally(at, CountBooking, b.Booking.State, b.Business, "", 1)
 		if n.Also != nil {

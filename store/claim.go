@@ -132,7 +132,7 @@ func (w *work) countFrom(t table, prefix key, from time.Time) (n int) {
 // use changes what an hour or day has used up; nothing is kept of one in which nothing was.
 func (w *work) use(k key, n int64) {
 	if now := int64(number(w.get(tRate, k))) + n; now > 0 {
-		w.enter(tRate, k, num(uint64(now)))
+		w.enterNumber(tRate, k, uint64(now))
 	} else {
 		w.del(tRate, k)
 	}
@@ -156,7 +156,7 @@ func (w *work) claim(id uint64, v textback.Verdict, k Keys, shadow bool) {
 	}
 	c.Hour, c.Day = hourAndDay(w.at, k.Zone)
 	w.count(c, 1)
-	w.saveNew(tClaims, claimKey(c.Caller, c.Business, id), c)
+	w.saveNew(tClaims, claimKey(c.Caller, c.Business, id), &c)
 	w.forgetClaims(c, min(max(k.Recall, recallLeast), scanMost))
 }
 
@@ -217,7 +217,7 @@ func (w *work) moveClaim(t textback.Text, at time.Time, submitted bool) {
 	k := claimKey(t.To, t.Business, t.ID)
 	if c, ok := load[claim](w, tClaims, k); ok {
 		c.At, c.Submitted = at, submitted
-		w.save(tClaims, k, c)
+		w.save(tClaims, k, &c)
 	}
 }
 

@@ -42,7 +42,7 @@ func (w *work) total(kind string) (n int64) {
 }
 
 func (w *work) add(k []byte, n int64) {
-	w.enter(tCounts, k, num(uint64(int64(number(w.get(tCounts, k)))+n)))
+	w.enterNumber(tCounts, k, uint64(int64(number(w.get(tCounts, k)))+n))
 }
 
 // Counts sums what was counted in the clock hours (UTC) that [since, until) touches, by business and line; two zero

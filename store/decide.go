@@ -111,7 +111,7 @@ func callKey(id string) []byte { return key(nil).str(id) }
 
 // saveVerdict writes a new verdict with its indexes.
 func (w *work) saveVerdict(v textback.Verdict) {
-	w.saveNew(tCalls, callKey(v.Call.ID), v)
+	w.saveNew(tCalls, callKey(v.Call.ID), &v)
 	w.enter(tCallsTime, key(nil).time(ended(v)).str(v.Call.ID), nil)
 	if p := party(v); p != "" {
 		w.enter(tCallsParty, key(nil).str(p).time(ended(v)).str(v.Call.ID), nil)
@@ -169,7 +169,7 @@ func (s *Store) Reached(ctx context.Context, c Contact, at time.Time) (cancelled
 		}
 		f := w.facts(c.Caller, c.Business)
 		f.Reached = later(f.Reached, at)
-		w.save(tCallers, callerKey(c.Caller, c.Business), f)
+		w.save(tCallers, callerKey(c.Caller, c.Business), &f)
 		w.answeredThreads(c.Caller, c.Business)
 		if c.Count {
 			word := textback.Inbound.String()
@@ -199,7 +199,7 @@ func (w *work) recovered(callID string) (v textback.Verdict, ok bool) {
 	w.tally(v.At, CountVerdict, d.Reason.String(), d.Business, d.Line, -1)
 	w.tally(v.At, CountVerdict, textback.ReasonRecovered.String(), d.Business, d.Line, 1)
 	v.Was, v.Decision.Reason = d.Reason, textback.ReasonRecovered
-	w.save(tCalls, callKey(callID), v)
+	w.save(tCalls, callKey(callID), &v)
 	return v, true
 }
 

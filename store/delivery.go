@@ -36,14 +36,14 @@ func (w *work) enqueue(all ...Delivery) {
 	for _, d := range all {
 		if t, ok := load[Target](w, tTargets, key(nil).str(d.Target)); ok && t.Disabled {
 			t.Dropped++
-			w.save(tTargets, key(nil).str(d.Target), t)
+			w.save(tTargets, key(nil).str(d.Target), &t)
 			continue
 		}
 		d.ID, d.Created, d.Attempts = w.next("delivery"), w.at, 0
 		if d.Due.IsZero() {
 			d.Due = w.at
 		}
-		w.save(tDeliveries, deliveryKey(d.ID), d)
+		w.save(tDeliveries, deliveryKey(d.ID), &d)
 		w.put(tDeliveriesDue, key(nil).time(d.Due).num(d.ID), nil)
 		w.standing(nowDeliveries, "", 1)
 	}
@@ -116,7 +116,7 @@ func (s *Store) RetryDelivery(ctx context.Context, id uint64, next time.Time, no
 		w.del(tDeliveriesDue, key(nil).time(d.Due).num(id))
 		d.Due, d.Note = next, note
 		d.Attempts++
-		w.save(tDeliveries, deliveryKey(id), d)
+		w.save(tDeliveries, deliveryKey(id), &d)
 		w.put(tDeliveriesDue, key(nil).time(d.Due).num(id), nil)
 		return nil
 	})
@@ -140,7 +140,7 @@ func (s *Store) DropDelivery(ctx context.Context, id uint64, note string, at tim
 		if t.At.IsZero() || !t.Disabled {
 			t.At = at
 		}
-		w.save(tTargets, key(nil).str(d.Target), t)
+		w.save(tTargets, key(nil).str(d.Target), &t)
 		return nil
 	})
 	if err != nil {
@@ -164,7 +164,7 @@ func (s *Store) DisableTarget(ctx context.Context, target, note string, at time.
 			w.removeDelivery(id)
 			t.Dropped++
 		}
-		w.save(tTargets, key(nil).str(target), t)
+		w.save(tTargets, key(nil).str(target), &t)
 		return nil
 	})
 	if err != nil {
@@ -181,7 +181,7 @@ func (s *Store) EnableTarget(ctx context.Context, target string) error {
 			return w.err
 		}
 		t.Disabled = false
-		w.save(tTargets, key(nil).str(target), t)
+		w.save(tTargets, key(nil).str(target), &t)
 		return nil
 	})
 	if err != nil {

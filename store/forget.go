@@ -169,7 +169,7 @@ func (w *work) forgetCall(id string, f *Forgotten) {
 	v.Call.Party = textback.Party{Withheld: v.Call.Party.Withheld, Verification: v.Call.Party.Verification}
 	v.Call.Evidence = nil
 	v.Decision.Caller, v.Decision.Detail, v.TextID = "", "", 0
-	w.save(tCalls, callKey(id), v)
+	w.save(tCalls, callKey(id), &v)
 	f.Calls++
 }
 
@@ -189,7 +189,7 @@ func (w *work) forgetOptOut(number string, f *Forgotten) {
 			continue
 		}
 		e.Number, e.Wording = "", ""
-		w.save(tLedger, key(nil).num(e.Seq), e)
+		w.save(tLedger, key(nil).num(e.Seq), &e)
 		f.Ledger++
 	}
 	prefix := key(nil).str(who)
@@ -201,7 +201,7 @@ func (w *work) forgetOptOut(number string, f *Forgotten) {
 			continue
 		}
 		r.Number, r.Wording = "", ""
-		w.save(tOut, k, r)
+		w.save(tOut, k, &r)
 		w.del(tOutNumber, key(nil).str(number).str(b))
 		f.StillOut = append(f.StillOut, b)
 	}

@@ -131,7 +131,7 @@ func (w *work) saveIncoming(in Incoming, within time.Duration) Saved {
 		w.del(tParts, k)
 		return w.join(set, false)
 	}
-	w.save(tParts, k, set)
+	w.save(tParts, k, &set)
 	w.put(tPartsTime, key(nil).time(set.Last).raw(k), nil)
 	return Saved{}
 }

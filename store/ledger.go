@@ -92,7 +92,7 @@ func (w *work) appendLedger(e LedgerEntry) LedgerEntry {
 		e.Said = w.s.hash("wording", e.Wording)
 	}
 	e.Hash = e.sum()
-	w.save(tLedger, key(nil).num(e.Seq), e)
+	w.save(tLedger, key(nil).num(e.Seq), &e)
 	if e.Who != "" {
 		w.put(tLedgerWho, key(nil).str(e.Who).num(e.Seq), nil)
 	}

@@ -241,7 +241,7 @@ func (w *work) mayConfirm(number string, businesses []string, action Action) boo
 		} else {
 			f.Confirmed = w.at
 		}
-		w.save(tCallers, callerKey(number, b), f)
+		w.save(tCallers, callerKey(number, b), &f)
 	}
 	return true
 }

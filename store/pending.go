@@ -17,7 +17,7 @@ type pending struct {
 	below  tx
 	tables [tables]changes
 	undo   []undo
-	slab   []byte // keys are copied into it: who made one may go on to make another in the same array
+	slab   []byte // keys and values are copied into it: who made one may go on to make another in the same array
 }
 
 // undo is what was pending for a key before it was changed.
@@ -132,10 +132,12 @@ func (p *pending) Get(t table, k []byte) ([]byte, error) {
 
 func (p *pending) Put(t table, k, v []byte) error {
 	if v == nil {
-		v = []byte{}
+		v = none
 	}
 	return p.set(t, k, v)
 }
+
+var none = []byte{}
 
 func (p *pending) Delete(t table, k []byte) error { return p.set(t, k, nil) }
 
@@ -148,10 +150,10 @@ func (p *pending) set(t table, k, v []byte) error {
 	if ok {
 		e := at.at()
 		p.undo = append(p.undo, undo{t, *e, true})
-		e.value = v
+		e.value = p.own(v)
 		return nil
 	}
-	e := entry{p.own(k), v}
+	e := entry{p.own(k), p.own(v)}
 	p.undo = append(p.undo, undo{t, e, false})
 	at.insert(e)
 	return nil
@@ -159,18 +161,21 @@ func (p *pending) set(t table, k, v []byte) error {
 
 var errSize = errors.New("the database takes no key or value of this size")
 
-// own copies a key.
-func (p *pending) own(k []byte) []byte {
-	const few, many = 1 << 10, 16 << 10
-	if cap(p.slab)-len(p.slab) < len(k) {
+// own copies a key or a value. Nil and what is empty stay as they are.
+func (p *pending) own(b []byte) []byte {
+	const few, many = 4 << 10, 32 << 10
+	if len(b) == 0 {
+		return b
+	}
+	if cap(p.slab)-len(p.slab) < len(b) {
 		size := many
 		if p.slab == nil {
 			size = few
 		}
-		p.slab = make([]byte, 0, max(size, len(k)))
+		p.slab = make([]byte, 0, max(size, len(b)))
 	}
 	from := len(p.slab)
-	p.slab = append(p.slab, k...)
+	p.slab = append(p.slab, b...)
 	return p.slab[from:len(p.slab):len(p.slab)]
 }
 

@@ -17,9 +17,9 @@ import (
 // type that grows a field needs no new version: older records lack it.
 const recordVersion = 1
 
-// encode writes a record. It is encoding/json's format without zero fields (the package has a tag for that, but the
-// root types must not know how they are stored): about a third of the size.
-func encode(v any) ([]byte, error) {
+// encode appends a record, best given by a pointer. It is encoding/json's format without zero fields (the package has a tag for
+// that, but the root types must not know how they are stored): about a third of the size.
+func encode(b []byte, v any) ([]byte, error) {
 	rv := reflect.ValueOf(v)
 	if rv.Kind() != reflect.Pointer {
 		// What is addressable can be read without a copy of each field.
@@ -31,7 +31,7 @@ func encode(v any) ([]byte, error) {
 	if !known {
 		write = makeWriter(rv.Type())
 	}
-	return write(append(make([]byte, 0, 1<<10), recordVersion), rv)
+	return write(append(b, recordVersion), rv)
 }
 
 // decode reads a record.

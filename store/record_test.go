@@ -22,7 +22,7 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 		&partSet{Pieces: []piece{{Raw: []byte{0, 255, 10}, Coding: 8}}},
 		&Delivery{Payload: []byte(`{"a":1}`), ID: 3},
 	} {
-		b, err := encode(v)
+		b, err := encode(nil, v)
 		if err != nil {
 			t.Errorf("%T: %v", v, err)
 			continue
@@ -32,7 +32,7 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 			t.Errorf("%s: %v", b, err)
 			continue
 		}
-		again, err := encode(got.Interface())
+		again, err := encode(nil, got.Interface())
 		if err != nil || !bytes.Equal(b, again) {
 			t.Errorf("%T:\n%s\n%s\n%v", v, b, again, err)
 		}
@@ -101,7 +101,7 @@ func FuzzKeyField(f *testing.F) {
 func FuzzDecodeRecord(f *testing.F) {
 	for _, v := range []any{textback.Verdict{Call: missed("hq/1", alice, t0), At: t0}, textRecord{T: textback.Text{ID: 1, State: textback.Queued,
 		Parts: []textback.Part{{State: textback.Queued}}}}, LedgerEntry{Seq: 1, Businesses: []string{acme}}} {
-		b, err := encode(v)
+		b, err := encode(nil, v)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func FuzzDecodeRecord(f *testing.F) {
 			if decode(b, v) != nil {
 				continue
 			}
-			again, err := encode(v)
+			again, err := encode(nil, v)
 			if err != nil {
 				continue // a state that is no word, or a year that no record has
 			}

@@ -87,7 +87,8 @@ type Store struct {
 	hashKey  []byte // for the keyed hashes of numbers and wordings
 	tokens   tokens
 	rates    *rates
-	together bool // what is kept of people lies in one table: not in an old file that is open for reading only
+	together bool   // what is kept of people lies in one table: not in an old file that is open for reading only
+	scratch  []byte // the committing goroutine's: records are encoded into it
 	requests chan *request
 	quit     chan struct{}
 	done     chan struct{}

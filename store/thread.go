@@ -181,7 +181,7 @@ func messageKey(thread, n uint64) []byte { return key(nil).num(thread).num(n) }
 // leaves.
 func (w *work) say(r *threadRecord, m textback.Message, t *textRecord) {
 	n := w.next("message")
-	w.save(tMessages, messageKey(r.T.ID, n), m)
+	w.save(tMessages, messageKey(r.T.ID, n), &m)
 	if t != nil {
 		t.Message = n
 	}
@@ -192,7 +192,7 @@ func (w *work) say(r *threadRecord, m textback.Message, t *textRecord) {
 func (w *work) wrote(caller, business, body, flag string) {
 	f, _ := load[callerFacts](w, tCallers, callerKey(caller, business))
 	f.Wrote = later(f.Wrote, w.at)
-	w.save(tCallers, callerKey(caller, business), f)
+	w.save(tCallers, callerKey(caller, business), &f)
 	if r, ok := w.openThread(caller, business); ok {
 		w.say(r, textback.Message{At: w.at, In: true, Body: body, Flag: flag}, nil)
 		r.Before, r.Incoming = r.Incoming, body
@@ -244,7 +244,7 @@ func (w *work) renderInThread(q *textRecord) {
 		return
 	}
 	m.Body = t.Body
-	w.save(tMessages, k, m)
+	w.save(tMessages, k, &m)
 	if r, ok := w.thread(t.ThreadID); ok && t.Kind.Automatic() {
 		r.Automatic = t.Body
 		w.saveThread(r)
@@ -337,7 +337,7 @@ func (s *Store) AddReply(ctx context.Context, n NewReply, at time.Time) (f Threa
 		w.saveThread(r)
 		facts, _ := load[callerFacts](w, tCallers, callerKey(n.Reply.From, n.Business))
 		facts.Wrote = later(facts.Wrote, at)
-		w.save(tCallers, callerKey(n.Reply.From, n.Business), facts)
+		w.save(tCallers, callerKey(n.Reply.From, n.Business), &facts)
 		w.tally(at, CountReply, "reply", n.Business, r.T.Line, 1)
 
 		f = w.threadFacts(r)

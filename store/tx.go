@@ -72,7 +72,7 @@ var tableNames = [tables]string{
 type tx interface {
 	// Get returns nil for a key that is not there.
 	Get(t table, key []byte) ([]byte, error)
-	Put(t table, key, value []byte) error
+	Put(t table, key, value []byte) error // value must not be changed afterwards, unless it is pending, which copies both
 	Delete(t table, key []byte) error
 	// Scan calls fn for the keys in [from, to) in order, or from the last to the first. Nil is the end of the
 	// table. fn returns false to stop, and changes nothing meanwhile.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -94,37 +95,46 @@ func (w *work) keys(t table, from, to []byte, limit int) [][]byte {
 }
 
 // load reads a record.
-func load[T any](w *work, t table, k []byte) (v T, ok bool) {
+func load[T any](w *work, t table, k []byte) (T, bool) {
 	b := w.get(t, k)
 	if b == nil {
-		return v, false
+		var zero T
+		return zero, false
 	}
-	if err := decode(b, &v); err != nil {
+	v := new(T) // only now: most look-ups for a call find nothing
+	if err := decode(b, v); err != nil {
 		w.fail("decode a record of", t, err)
-		return v, false
+		return *v, false
 	}
-	return v, true
+	return *v, true
 }
 
-// save writes a record.
+// save writes a record, which is best given by a pointer.
 func (w *work) save(t table, k []byte, v any) { w.write(t, k, v, w.put) }
 
 // saveNew writes a record whose key is not there yet.
 func (w *work) saveNew(t table, k []byte, v any) { w.write(t, k, v, w.enter) }
 
 func (w *work) write(t table, k []byte, v any, put func(t table, k, v []byte)) {
-	b, err := encode(v)
+	b, err := encode(w.s.scratch[:0], v)
 	if err != nil {
 		w.fail("encode a record of", t, err)
 		return
 	}
+	w.s.scratch = b
 	put(t, k, b)
+}
+
+// enterNumber writes a number, as enter.
+func (w *work) enterNumber(t table, k []byte, n uint64) {
+	w.s.scratch = binary.BigEndian.AppendUint64(w.s.scratch[:0], n)
+	w.enter(t, k, w.s.scratch)
 }
 
 // next gives the next number of a sequence, from 1.
 func (w *work) next(sequence string) uint64 {
 	k := []byte("seq/" + sequence)
 	n := number(w.get(tMeta, k)) + 1
-	w.enter(tMeta, k, num(n))
+	w.enterNumber(tMeta, k, n)
 	return n
 }
