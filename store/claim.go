@@ -86,6 +86,9 @@ func (w *work) history(k Keys) (h textback.History) {
 	}
 	h.OptedOut = w.optedOut(k.Caller, append([]string{k.Business}, k.SharedWith...)...)
 	h.Thread = w.personInThread(k.Caller, k.Business, k.InThread)
+	if w.stranger = w.isStranger(k.Caller); w.stranger {
+		return h
+	}
 
 	wrote := w.at.Add(-unrepliedWithin)
 	w.scan(tCallers, key(nil).str(k.Caller), func(_, v []byte) bool {
@@ -157,7 +160,9 @@ func (w *work) claim(id uint64, v textback.Verdict, k Keys, shadow bool) {
 	c.Hour, c.Day = hourAndDay(w.at, k.Zone)
 	w.count(c, 1)
 	w.saveNew(tClaims, claimKey(c.Caller, c.Business, id), &c)
-	w.forgetClaims(c, min(max(k.Recall, recallLeast), scanMost))
+	if !w.stranger {
+		w.forgetClaims(c, min(max(k.Recall, recallLeast), scanMost))
+	}
 }
 
 // forgetClaims drops the oldest claims on a caller beyond the newest few, which are all that a guard asks for. One

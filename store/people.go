@@ -21,21 +21,36 @@ func together(t table, k []byte) []byte {
 	if n == 0 {
 		return append(key(nil).str(string(k)).byt(aboutPeople[t]), k...) // no key of ours
 	}
+	return append(append(lastOf(k[:n], n+len(k)), aboutPeople[t]), k...)
+}
+
+// lastOf is what the keys of a number begin with in tPeople: its last digits as a string of a key, of which there is room for some more
+// octets. The number is one, too.
+func lastOf(number []byte, room int) key {
 	var last [7]byte
 	at := len(last)
-	for i := n - 3; i >= 0 && at > 0; i-- {
-		if k[i] >= '0' && k[i] <= '9' {
+	for i := len(number) - 3; i >= 0 && at > 0; i-- {
+		if number[i] >= '0' && number[i] <= '9' {
 			at--
-			last[at] = k[i]
+			last[at] = number[i]
 		}
 	}
-	all := make([]byte, 0, len(last)+3+n+len(k))
-	if at < len(last) {
-		all = append(append(all, last[at:]...), 0, 1)
-	} else {
-		all = append(all, k[:n]...) // a sender by name, a withheld number's word
+	all := make(key, 0, len(last)+3+room)
+	if at == len(last) {
+		return append(all, number...) // a sender by name, a withheld number's word
 	}
-	return append(append(all, aboutPeople[t]), k...)
+	return append(append(all, last[at:]...), 0, 1)
+}
+
+// isStranger tells whether nothing is kept about a number in any of these tables: one look instead of one into each. Of another
+// with the same last digits, and of a file where the tables are apart, it says no.
+func (w *work) isStranger(number string) bool {
+	if !w.s.together {
+		return false
+	}
+	stranger := true
+	w.scan(tPeople, lastOf(key(nil).str(number), 0), func(_, _ []byte) bool { stranger = false; return false })
+	return stranger && w.err == nil
 }
 
 func (p people) Get(t table, k []byte) ([]byte, error) {

@@ -19,6 +19,7 @@ type work struct {
 	texts      bool               // a text was queued or got another due time
 	deliveries bool               // a hand-off was queued
 	rated      *[]rated           // what this group claimed and gave back; nil in a snapshot
+	stranger   bool               // nothing was kept of the caller whose history was read
 	verdicts   []textback.Verdict // that were made, for Options.Committed
 	moved      []textback.Text    // texts whose state changed, likewise
 }
