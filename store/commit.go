@@ -76,16 +76,10 @@ func (s *Store) commitLoop() {
 		case <-s.quit:
 			return
 		case r := <-s.requests:
-			runtime.Gosched() // those whom the last commit woke get the chance to come along
-			group := []*request{r}
-		drain:
-			for len(group) < s.opts.GroupMost {
-				select {
-				case r := <-s.requests:
-					group = append(group, r)
-				default:
-					break drain
-				}
+			group := s.gather([]*request{r})
+			if len(group) == 1 {
+				runtime.Gosched() // those whom the last commit woke get the chance to come along
+				group = s.gather(group)
 			}
 			for waiting := group; len(waiting) > 0; {
 				waiting = s.commit(waiting)
@@ -95,6 +89,19 @@ func (s *Store) commitLoop() {
 			}
 		}
 	}
+}
+
+// gather adds all who wait.
+func (s *Store) gather(group []*request) []*request {
+	for len(group) < s.opts.GroupMost {
+		select {
+		case r := <-s.requests:
+			group = append(group, r)
+		default:
+			return group
+		}
+	}
+	return group
 }
 
 // commit runs a group in one transaction. It returns those to run again: all but the one that panicked.
