@@ -217,3 +217,46 @@ func FuzzWhatIsKeptTogetherReadsAsTables(f *testing.F) {
 		w.scan(tClaims, nil, func(k, _ []byte) bool { t.Errorf("%q is left", k); return true })
 	})
 }
+
+// TestIsStranger: whatever table knows a number, he is none; nor is another with the same last digits, for whom the tables are asked.
+func TestIsStranger(t *testing.T) {
+	const same, other, word = "+442075550142", "+12025550143", "anonymous"
+	is := func(w *work, number string, want bool) {
+		t.Helper()
+		if got := w.isStranger(number); got != want {
+			t.Errorf("%s is a stranger: %v, want %v", number, got, want)
+		}
+	}
+	for tab, kind := range aboutPeople {
+		if kind == 0 {
+			continue
+		}
+		s := open(t, Options{})
+		known := alice
+		if table(tab) == tTextsTo {
+			known = lastDigits(alice)
+		}
+		k := key(nil).str(known).num(1)
+		noError(t, s.update(t.Context(), t0, func(w *work) error {
+			is(w, alice, true)
+			w.put(table(tab), k, nil)
+			is(w, alice, false) // pending is looked into as well
+			w.put(table(tab), key(nil).str(word), nil)
+			return nil
+		}))
+		noError(t, s.view(t.Context(), t0, func(w *work) error {
+			for number, want := range map[string]bool{alice: false, same: false, word: false, other: true, "+1": true, "withheld": true} {
+				is(w, number, want)
+			}
+			return nil
+		}))
+		noError(t, s.update(t.Context(), t0, func(w *work) error {
+			w.del(table(tab), k)
+			is(w, alice, true)
+			return nil
+		}))
+		if t.Failed() {
+			t.Fatalf("in table %s", tableNames[tab])
+		}
+	}
+}
