@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"textback/cmd/internal/heap"
 )
 
 // contest is one row of docs/performance.md: sides that are measured in turn, round by round, in one run.
@@ -73,6 +75,7 @@ func speed(ctx context.Context, args []string, out io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
+	defer heap.Keep()() // both sides run as the daemon does
 	if *raw != "" {
 		f, err := os.OpenFile(*raw, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 		if err != nil {

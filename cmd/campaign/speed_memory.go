@@ -18,6 +18,7 @@ import (
 	"textback"
 	"textback/ari"
 	"textback/ari/aritest"
+	"textback/cmd/internal/heap"
 )
 
 // groupTrace is the recording whose calls are held in progress: a ring group, so a caller and two phones that ring.
@@ -114,6 +115,7 @@ func speedHolder(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer heap.Keep()()
 	tr, tracker := ariTranslator(), textback.NewTracker(textback.TrackerOptions{PBX: "hq", Settle: settleTime})
 	var counters ari.Counters
 	up, last := make(chan struct{}, 1), make(chan struct{})
@@ -178,10 +180,10 @@ func speedMemory(ctx context.Context, b *bench) error {
 		return err
 	}
 	fmt.Fprintf(b.out, "%d calls in progress of %d legs each, over the link, through translator and tracker\n", calls, perCall)
-	for _, gc := range []string{"GOGC=100", "GOGC=50"} {
+	for _, gc := range [][2]string{{"GOGC=100", "GOGC=100"}, {"GOGC=", "as the daemon"}} {
 		found := make(map[string]figures)
 		for range b.rounds {
-			one, err := b.holdCalls(ctx, calls, gc)
+			one, err := b.holdCalls(ctx, calls, gc[0])
 			if err != nil {
 				return err
 			}
@@ -191,7 +193,7 @@ func speedMemory(ctx context.Context, b *bench) error {
 		}
 		for _, of := range [][2]string{{"legs", "legs tracked"}, {"empty", "MiB resident, nothing tracked"}, {"full", "MiB resident, as it came to be"},
 			{"live", "MiB live on the heap"}, {"after", "MiB resident, after what is free was given back"}} {
-			b.tell(gc+": "+of[1], found[of[0]].median(), fmt.Sprintf("(%.4g to %.4g)", minOf(found[of[0]]), maxOf(found[of[0]])))
+			b.tell(gc[1]+": "+of[1], found[of[0]].median(), fmt.Sprintf("(%.4g to %.4g)", minOf(found[of[0]]), maxOf(found[of[0]])))
 		}
 	}
 	return nil

@@ -5,11 +5,11 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
 	"textback/cmd/internal/daemon"
+	"textback/cmd/internal/heap"
 	"textback/cmd/internal/syslog"
 	"textback/cmd/internal/systemd"
 	"textback/configs"
@@ -17,10 +17,6 @@ import (
 
 // defaultConfig is where the package puts the configuration.
 const defaultConfig = "/etc/textback/textback.toml"
-
-// gcPercent lets the heap grow by half between two collections, not to the double: 10,000 calls in progress stay under 64 MiB
-// (docs/performance.md). The environment's GOGC goes before it.
-const gcPercent = 50
 
 func runVerb() *verb {
 	return &verb{name: "run", args: "[--config FILE]", short: "run the daemon",
@@ -56,9 +52,7 @@ func runDaemon(ctx context.Context, e *env, v *verb, args []string) int {
 		handler.Close(ctx)
 	}()
 	log := slog.New(handler)
-	if os.Getenv("GOGC") == "" {
-		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
-	}
+	defer heap.Keep()()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
