@@ -228,7 +228,7 @@ func (b *bench) plotLegs(ctx context.Context, folder string) error {
 		sizes = []int{100, 300}
 	}
 	for _, calls := range sizes {
-		found, err := b.holdCalls(ctx, calls, "GOGC=100")
+		found, err := b.holdCalls(ctx, calls, "GOGC=")
 		if err != nil {
 			return err
 		}
