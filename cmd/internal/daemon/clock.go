@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -15,27 +16,45 @@ const (
 // clock watches for a wall clock that is set: queued texts move with it, so that none leaves early, waits for ever or
 // expires because somebody corrected the date.
 func (d *Daemon) clock(ctx context.Context) error {
-	began, last := time.Now(), d.now() // began keeps its monotonic reading
 	for sleep(ctx, clockTick) {
-		passed, now := time.Since(began), d.now()
-		// Round(0) strips the monotonic reading, which a set clock does not move.
-		by := now.Round(0).Sub(last.Round(0)) - passed
-		began, last = time.Now(), now
-		if by.Abs() < clockSlack {
-			continue
-		}
-		for {
-			moved, err := d.store.ClockStepped(ctx, by, now.Add(-passed), d.now())
-			if err == nil {
-				d.log.Warn("clock-stepped", "by", by.Round(time.Millisecond).String(), "texts_moved", moved)
-				d.wake()
-				break
-			}
+		if _, err := d.steady(ctx); err != nil && ctx.Err() == nil {
 			d.sparingly(slog.LevelError, "store", "store-failed", "what", "clock", "error", err)
-			if !sleep(ctx, clockTick) {
-				return nil
-			}
 		}
 	}
 	return nil
+}
+
+// wall is what the wall clock is held against.
+type wall struct {
+	mu    sync.Mutex
+	began time.Time // keeps its monotonic reading
+	last  time.Time // what the wall clock said then
+}
+
+// steady is the time for whoever takes texts from the queue: if the wall clock was set since somebody last looked, they have moved
+// with it. If they could not be, nobody may go by it: the next look tries again.
+func (d *Daemon) steady(ctx context.Context) (time.Time, error) {
+	w := &d.wall
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	read := time.Now()
+	now := d.now()
+	for time.Since(read) > clockSlack/2 { // the process stood still between the two
+		read, now = time.Now(), d.now()
+	}
+	if w.began.IsZero() {
+		w.began, w.last = read, now
+	}
+	passed := read.Sub(w.began)
+	// Round(0) strips the monotonic reading, which a set clock does not move.
+	if by := now.Round(0).Sub(w.last.Round(0)) - passed; by.Abs() >= clockSlack {
+		moved, err := d.store.ClockStepped(ctx, by, now.Add(-passed), now)
+		if err != nil {
+			return now, err
+		}
+		d.log.Warn("clock-stepped", "by", by.Round(time.Millisecond).String(), "texts_moved", moved)
+		d.wake()
+	}
+	w.began, w.last = read, now
+	return now, nil
 }

@@ -59,6 +59,7 @@ type Daemon struct {
 	o       Options
 	log     *slog.Logger
 	now     func() time.Time
+	wall    wall
 	limit   syslog.Limiter
 	started time.Time
 

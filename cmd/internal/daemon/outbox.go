@@ -199,7 +199,11 @@ func (d *Daemon) send(ctx context.Context) error {
 // launch starts what is due and may start, and says when to look again at the latest: when the next text is due, or when
 // one that waits is to be looked at again (its link may be up, it may expire). What happens before wakes the sender.
 func (d *Daemon) launch(ctx context.Context, box *outbox) (time.Duration, error) {
-	r, now := d.conf.Load(), d.now()
+	r := d.conf.Load()
+	now, err := d.steady(ctx)
+	if err != nil {
+		return 0, err
+	}
 	room := r.texts()
 	before, all := box.look(), false
 	defer func() { box.looked(before, !all) }()
@@ -236,7 +240,7 @@ func (d *Daemon) launch(ctx context.Context, box *outbox) (time.Duration, error)
 			p := box.order.join()
 			box.wg.Go(func() {
 				defer p.leave()
-				if d.sendText(ctx, t, p) {
+				if d.sendText(ctx, t, p, now) {
 					box.leave(t.ID, waiting{until: d.now().Add(waitPause)})
 					box.signal()
 				} else {
@@ -290,8 +294,8 @@ func (r *running) texts() int {
 
 // sendText carries one due text as far as it goes now. It returns true when the text must wait for something that wakes
 // the sender.
-func (d *Daemon) sendText(ctx context.Context, t textback.Text, p *place) (wait bool) {
-	wait, err := d.trySend(ctx, t, p)
+func (d *Daemon) sendText(ctx context.Context, t textback.Text, p *place, now time.Time) (wait bool) {
+	wait, err := d.trySend(ctx, t, p, now)
 	return d.unsent(ctx, t.ID, err) || wait
 }
 

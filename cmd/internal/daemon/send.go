@@ -30,9 +30,8 @@ type token struct {
 	part int
 }
 
-func (d *Daemon) trySend(ctx context.Context, t textback.Text, p *place) (wait bool, err error) {
+func (d *Daemon) trySend(ctx context.Context, t textback.Text, p *place, now time.Time) (wait bool, err error) {
 	r := d.conf.Load()
-	now := d.now()
 	if now.After(expires(&t)) {
 		t, err = d.store.Expire(ctx, t.ID, "could not be sent in time", now)
 		if err == nil {

@@ -24,12 +24,7 @@ func still(t *testing.T) *Daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := store.Open(store.Options{Path: filepath.Join(w.dir, "still.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
-	d := &Daemon{store: st, now: time.Now, log: slog.New(slog.DiscardHandler), live: newLiveCalls(), met: newMeters("test"),
+	d := &Daemon{store: fresh(t, store.Options{}), now: time.Now, log: slog.New(slog.DiscardHandler), live: newLiveCalls(), met: newMeters("test"),
 		dealt: make(map[string]uint64), kick: make(chan struct{}, 1), work: t.Context(), ctx: t.Context(), box: newOutbox()}
 	d.desk = newDesk(d)
 	sc, err := d.smppConfig(&cfg.SMPPs[0])
@@ -38,6 +33,17 @@ func still(t *testing.T) *Daemon {
 	}
 	d.conf.Store(&running{cfg: cfg, pool: smpp.NewPool(smpp.NewLink(sc, smpp.Handlers{}))})
 	return d
+}
+
+func fresh(t *testing.T, o store.Options) *store.Store {
+	t.Helper()
+	o.Path = filepath.Join(t.TempDir(), "still.db")
+	st, err := store.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	return st
 }
 
 func queue(t *testing.T, d *Daemon, to string, due time.Time) textback.Text {
@@ -90,6 +96,39 @@ func TestATextExpiresAlsoWhileEveryLinkIsDown(t *testing.T) {
 	got, err := d.store.Text(t.Context(), text.ID)
 	if err != nil || got.State != textback.Expired {
 		t.Errorf("it is %s, %v; want expired", got.State, err)
+	}
+}
+
+// TestWhoTakesTextsMovesThemWithTheClockFirst: he may come to look between the step and the watch's next tick.
+func TestWhoTakesTextsMovesThemWithTheClockFirst(t *testing.T) {
+	for name, step := range map[string]time.Duration{"forward": 5 * time.Hour, "back": -5 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			var offset time.Duration
+			d, box := still(t), newOutbox()
+			var broken error
+			d.store = fresh(t, store.Options{BeforeCommit: func() error { return broken }})
+			d.now = func() time.Time { return time.Now().Round(0).Add(offset) }
+			text := queue(t, d, "+15570000001", time.Now().Add(time.Minute))
+			if _, err := d.launch(t.Context(), box); err != nil {
+				t.Fatal(err)
+			}
+			offset, broken = step, errors.New("no space left on device")
+			for range 2 {
+				if _, err := d.launch(t.Context(), box); !errors.Is(err, broken) {
+					t.Errorf("texts that could not be moved are looked at: %v", err)
+				}
+			}
+			broken = nil
+			wait, err := d.launch(t.Context(), box)
+			if err != nil || wait < 50*time.Second {
+				t.Errorf("the text is due in a minute, it looks again after %s (%v)", wait, err)
+			}
+			box.wg.Wait()
+			got, err := d.store.Text(t.Context(), text.ID)
+			if err != nil || got.State != textback.Queued || got.Due.Sub(text.Due.Add(step)).Abs() > time.Second {
+				t.Errorf("it is %s, due %s, %v; want queued, due %s", got.State, got.Due, err, text.Due.Add(step))
+			}
+		})
 	}
 }
 
