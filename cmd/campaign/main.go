@@ -55,6 +55,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return speedPeer(ctx, args[1:], out)
 		case "speed-holder":
 			return speedHolder(ctx, args[1:], out)
+		case "speed-least":
+			return speedLeast(ctx, args[1:], out)
 		case "speed-importer":
 			return speedImporter(ctx, args[1:], out)
 		}

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,85 +34,56 @@ func speedEnd(ctx context.Context, b *bench) error {
 	if b.short {
 		rate, length = 20, 3*time.Second
 	}
-	sync, err := fsyncTime(b.dir)
-	if err != nil {
-		return err
-	}
-	trip, err := roundTrip()
-	if err != nil {
-		return err
-	}
-	base := sync + trip
-	fmt.Fprintf(b.out, "%d calls a second for %v, delay 0; one fsync %v, one round trip on loopback %v\n", rate, length, sync, trip)
-	var p50s, p99s figures
+	var p50s, p99s, times, hotTimes figures
+	fmt.Fprintf(b.out, "%d calls a second for %v, delay 0\n", rate, length)
 	rounds := b.rounds
 	if b.short {
 		rounds = 1
 	}
 	for range rounds {
-		late, err := b.endToEnd(ctx, rate, length)
+		sync, trip, err := hot(b.dir)
+		if err != nil {
+			return err
+		}
+		late, syncBeside, tripBeside, err := b.endToEnd(ctx, rate, length)
 		if err != nil {
 			return err
 		}
 		slices.Sort(late)
 		at := func(p int) time.Duration { return late[min(len(late)*p/100, len(late)-1)] }
-		fmt.Fprintf(b.out, "  %d texts: p50 %v (%.1f times fsync + round trip), p90 %v, p99 %v, most %v; load %s\n", len(late), at(50).Round(10*time.Microsecond),
-			float64(at(50))/float64(base), at(90).Round(10*time.Microsecond), at(99).Round(10*time.Microsecond), late[len(late)-1].Round(time.Millisecond), loadAverage())
-		fmt.Fprintf(b.raw, "end to end p50\t%.6g\tms\nend to end p99\t%.6g\tms\nfsync and round trip\t%.6g\tms\n", at(50).Seconds()*1e3, at(99).Seconds()*1e3, base.Seconds()*1e3)
+		times, hotTimes = append(times, float64(at(50))/float64(syncBeside+tripBeside)), append(hotTimes, float64(at(50))/float64(sync+trip))
+		short := func(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
+		fmt.Fprintf(b.out, "  %d texts: p50 %v, p90 %v, p99 %v, most %v; load %s\n", len(late), at(50).Round(10*time.Microsecond), at(90).Round(10*time.Microsecond),
+			at(99).Round(10*time.Microsecond), late[len(late)-1].Round(time.Millisecond), loadAverage())
+		fmt.Fprintf(b.out, "    p50 is %.1f times one fsync %v and one round trip %v meanwhile, %.1f times the same in a loop with nothing else running, %v and %v\n",
+			times[len(times)-1], short(syncBeside), short(tripBeside), hotTimes[len(hotTimes)-1], short(sync), short(trip))
+		fmt.Fprintf(b.raw, "end to end p50\t%.6g\tms\nend to end p99\t%.6g\tms\nfsync and round trip meanwhile\t%.6g\tms\nfsync and round trip in a loop\t%.6g\tms\n", at(50).Seconds()*1e3, at(99).Seconds()*1e3,
+			(syncBeside+tripBeside).Seconds()*1e3, (sync+trip).Seconds()*1e3)
 		p50s, p99s = append(p50s, at(50).Seconds()*1e3), append(p99s, at(99).Seconds()*1e3)
 	}
-	fmt.Fprintf(b.out, "  median of %d rounds: p50 %s ms, p99 %s ms\n", rounds, human(p50s.median()), human(p99s.median()))
+	fmt.Fprintf(b.out, "  median of %d rounds: p50 %s ms, %.1f and %.1f times; p99 %s ms\n", rounds, human(p50s.median()), times.median(), hotTimes.median(), human(p99s.median()))
 	return nil
 }
 
-// roundTrip is the median time of one octet there and back on loopback.
-func roundTrip() (time.Duration, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	go func() {
-		if c, err := l.Accept(); err == nil {
-			_, _ = io.Copy(c, c)
-			c.Close()
-		}
-	}()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		return 0, err
-	}
-	defer c.Close()
-	var all figures
-	octet := []byte{0}
-	for range 1000 {
-		began := time.Now()
-		if _, err := c.Write(octet); err != nil {
-			return 0, err
-		}
-		if _, err := io.ReadFull(c, octet); err != nil {
-			return 0, err
-		}
-		all = append(all, float64(time.Since(began)))
-	}
-	return time.Duration(all.median()), nil
-}
-
-// endToEnd plays a load and gives how late each text was after its call had settled.
-func (b *bench) endToEnd(ctx context.Context, rate int, length time.Duration) ([]time.Duration, error) {
+// endToEnd plays a load and gives how late each text was after its call had settled, and what one fsync and one round trip took meanwhile.
+func (b *bench) endToEnd(ctx context.Context, rate int, length time.Duration) (late []time.Duration, fsync, trip time.Duration, err error) {
 	st, err := newStage(b.common, settings{inside: b.inside, state: filepath.Join(b.dir, "end.db"), smpp: "rate = 0.0\nwindow = 100\n",
 		policy: "delay = \"0s\"\nmin_ring = \"0s\"\nmax_unreplied = 1000000\nper_block_hour = 1000000\nper_line_hour = 1000000\nper_hour = 1000000\nper_day = 1000000\n"})
 	if err != nil {
-		return nil, err
+		return nil, 0, 0, err
 	}
 	defer os.Remove(st.state())
 	defer st.close()
 	if err := st.up(ctx); err != nil {
-		return nil, err
+		return nil, 0, 0, err
 	}
 	missed := st.missedTraces()
 	if len(missed) == 0 {
-		return nil, errors.New("no recording of a missed call")
+		return nil, 0, 0, errors.New("no recording of a missed call")
+	}
+	beside, err := startLeast(ctx, b.dir)
+	if err != nil {
+		return nil, 0, 0, err
 	}
 	ended := make(map[string]time.Time) // caller to the end of his leg
 	var mu sync.Mutex
@@ -124,7 +94,7 @@ func (b *bench) endToEnd(ctx context.Context, rate int, length time.Duration) ([
 	for i := range int(length.Seconds()) * rate {
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, 0, 0, ctx.Err()
 		case <-tick.C:
 		}
 		wg.Go(func() {
@@ -143,8 +113,11 @@ func (b *bench) endToEnd(ctx context.Context, rate int, length time.Duration) ([
 		})
 	}
 	wg.Wait()
+	if fsync, trip, err = beside.stop(); err != nil {
+		return nil, 0, 0, err
+	}
 	if failed != nil {
-		return nil, failed
+		return nil, 0, 0, failed
 	}
 	// What is still on its way may come in.
 	for quiet, before := 0, -1; quiet < 20; {
@@ -155,7 +128,6 @@ func (b *bench) endToEnd(ctx context.Context, rate int, length time.Duration) ([
 			before, quiet = n, 0
 		}
 	}
-	var late []time.Duration
 	texts := make(map[string]int)
 	for _, t := range st.smsc.Texts() {
 		texts[t.To]++
@@ -166,17 +138,17 @@ func (b *bench) endToEnd(ctx context.Context, rate int, length time.Duration) ([
 	st.kill(syscall.SIGTERM)
 	books, err := st.audit(ctx, audit{})
 	if err != nil {
-		return nil, err
+		return nil, 0, 0, err
 	}
 	for to, n := range texts {
 		if n != 1 {
-			return nil, fmt.Errorf("%d texts to %s", n, to)
+			return nil, 0, 0, fmt.Errorf("%d texts to %s", n, to)
 		}
 	}
 	if int(books.Stats.Verdicts) < len(ended) || len(late) < len(ended)*95/100 {
-		return nil, fmt.Errorf("%d missed calls, %d verdicts, %d texts: %v", len(ended), books.Stats.Verdicts, len(late), books.Reasons)
+		return nil, 0, 0, fmt.Errorf("%d missed calls, %d verdicts, %d texts: %v", len(ended), books.Stats.Verdicts, len(late), books.Reasons)
 	}
-	return late, nil
+	return late, fsync, trip, nil
 }
 
 // missedTraces are the recordings of one call that was missed and is to be texted.

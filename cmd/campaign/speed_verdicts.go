@@ -236,7 +236,7 @@ func speedVerdicts(ctx context.Context, b *bench) error {
 		slow time.Duration
 		n    int
 	}{{"this disk", 0, n}, {"a disk whose sync takes 5 ms longer", 5 * time.Millisecond, n / 20}} {
-		if d, err := fsyncTime(b.dir); err == nil && disk.slow == 0 {
+		if d, _, err := hot(b.dir); err == nil && disk.slow == 0 {
 			b.tell("one write and fsync here, median", float64(d)/1e3, "us")
 		}
 		ours := func(most, n, at int) func(context.Context) (float64, error) {
@@ -252,27 +252,4 @@ func speedVerdicts(ctx context.Context, b *bench) error {
 		failed = append(failed, err)
 	}
 	return errors.Join(failed...)
-}
-
-// fsyncTime is the median time of writing 8 KB and syncing, as a commit of bbolt does at least twice.
-func fsyncTime(dir string) (time.Duration, error) {
-	f, err := os.CreateTemp(dir, "sync")
-	if err != nil {
-		return 0, err
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	var all figures
-	block := make([]byte, 8192)
-	for i := range 300 {
-		began := time.Now()
-		if _, err := f.WriteAt(block, int64(i%16)*8192); err != nil {
-			return 0, err
-		}
-		if err := f.Sync(); err != nil {
-			return 0, err
-		}
-		all = append(all, float64(time.Since(began)))
-	}
-	return time.Duration(all.median()), nil
 }
