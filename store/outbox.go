@@ -409,7 +409,7 @@ func (s *Store) Resend(ctx context.Context, id uint64, at time.Time) (textback.T
 // ClockStepped moves the queued texts with the wall clock after it was set by so much (forward is positive): what
 // was to leave in five seconds still does, and nothing expires, or waits, for the step. Texts held for the end of
 // quiet hours keep their time: that is one of the clock's own. So do those that were queued from since on, by the new clock: the step
-// is noticed a moment after it was made.
+// is noticed a moment after it was made. The grace of texts in doubt begins anew: it must not be over because of the step.
 func (s *Store) ClockStepped(ctx context.Context, by time.Duration, since, at time.Time) (moved int, err error) {
 	err = s.update(ctx, at, func(w *work) error {
 		moved = 0
@@ -428,6 +428,11 @@ func (s *Store) ClockStepped(ctx context.Context, by time.Duration, since, at ti
 			}
 			w.saveText(r)
 			moved++
+		}
+		for _, k := range w.keys(tUncertain, nil, nil, 0) {
+			if r, ok := w.text(tail(k)); ok {
+				w.saveText(r)
+			}
 		}
 		return nil
 	})

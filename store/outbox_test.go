@@ -482,3 +482,26 @@ func TestQueuedTextsMoveWithAClockThatIsSet(t *testing.T) {
 		verify(t, s)
 	}
 }
+
+func TestTheGraceOfATextInDoubtIsNotOverBecauseTheClockWasSet(t *testing.T) {
+	for _, by := range []time.Duration{-5 * time.Hour, 5 * time.Hour} {
+		s := open(t, Options{})
+		_, text := decide(t, s, "hq/1", alice, t0)
+		sent(t, s, text.ID, 1, t0)
+		answered(t, s, text.ID, 0, PartUncertain, "", t0)
+		const grace = 10 * time.Minute
+		at := t0.Add(time.Minute + by)
+		if n := must[int](t)(s.ClockStepped(t.Context(), by, at.Add(-time.Second), at)); n != 0 {
+			t.Errorf("%d moved", n)
+		}
+		for _, c := range []struct {
+			after time.Duration
+			want  int
+		}{{time.Second, 0}, {grace - time.Second, 0}, {grace + time.Second, 1}} {
+			if list := must[[]textback.Text](t)(s.Uncertain(t.Context(), at.Add(c.after-grace), 0, nil)); len(list) != c.want {
+				t.Errorf("by %v: %v later %d are in doubt for the time of the grace, want %d", by, c.after, len(list), c.want)
+			}
+		}
+		verify(t, s)
+	}
+}

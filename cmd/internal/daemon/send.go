@@ -341,15 +341,19 @@ func (d *Daemon) grace(ctx context.Context) error {
 
 // resend sends a link's texts in doubt once more, but no confirmation: whoever opted out may get one, and nothing after it.
 func (d *Daemon) resend(ctx context.Context, conf *configs.SMPP) {
-	list, err := d.store.Uncertain(ctx, d.now().Add(-conf.UncertainGrace), 1000, func(t *textback.Text) bool {
-		return t.Link == conf.Name && t.Kind != textback.ConfirmationText
-	})
+	var list []textback.Text
+	now, err := d.steady(ctx)
+	if err == nil {
+		list, err = d.store.Uncertain(ctx, now.Add(-conf.UncertainGrace), 1000, func(t *textback.Text) bool {
+			return t.Link == conf.Name && t.Kind != textback.ConfirmationText
+		})
+	}
 	if err != nil {
 		d.sparingly(slog.LevelError, "store", "store-failed", "what", "texts in doubt", "error", err)
 		return
 	}
 	for _, t := range list {
-		if t, err = d.store.Resend(ctx, t.ID, d.now()); err == nil {
+		if t, err = d.store.Resend(ctx, t.ID, now); err == nil {
 			d.log.Warn("text-resent", "text", t.ID, "to", textback.Short(t.To), "smpp", conf.Name,
 				"reason", "no answer within uncertain_grace")
 		}

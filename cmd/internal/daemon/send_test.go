@@ -143,6 +143,36 @@ func attempted(t *testing.T, d *Daemon) textback.Text {
 	return text
 }
 
+// TestAClockThatIsSetEndsNobodysGrace: a text in doubt would go out a second time too soon.
+func TestAClockThatIsSetEndsNobodysGrace(t *testing.T) {
+	var offset time.Duration
+	d := still(t)
+	d.now = func() time.Time { return time.Now().Round(0).Add(offset) }
+	text := attempted(t, d)
+	if _, err := d.store.PartAnswered(t.Context(), store.PartAnswer{ID: text.ID, Result: store.PartUncertain}, d.now()); err != nil {
+		t.Fatal(err)
+	}
+	conf := d.conf.Load().cfg.SMPPs[0]
+	conf.UncertainGrace = time.Hour
+	state := func() textback.TextState {
+		got, err := d.store.Text(t.Context(), text.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.State
+	}
+	for _, step := range []time.Duration{0, 5 * time.Hour} {
+		offset = step
+		if d.resend(t.Context(), &conf); state() != textback.Unknown {
+			t.Errorf("after a step by %s it is %s, want unknown", step, state())
+		}
+	}
+	conf.UncertainGrace = -time.Second
+	if d.resend(t.Context(), &conf); state() != textback.Queued {
+		t.Errorf("after its grace it is %s, want queued", state())
+	}
+}
+
 func TestALateAnswerSettlesAText(t *testing.T) {
 	for _, c := range []struct {
 		status uint32
