@@ -44,9 +44,6 @@ func (k key) num(n uint64) key {
 	return binary.BigEndian.AppendUint64(k, n)
 }
 
-// num is a number as a value.
-func num(n uint64) []byte { return binary.BigEndian.AppendUint64(make([]byte, 0, 8), n) }
-
 // byt adds a byte.
 func (k key) byt(b byte) key {
 	if k == nil {

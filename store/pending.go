@@ -132,12 +132,10 @@ func (p *pending) Get(t table, k []byte) ([]byte, error) {
 
 func (p *pending) Put(t table, k, v []byte) error {
 	if v == nil {
-		v = none
+		v = []byte{}
 	}
 	return p.set(t, k, v)
 }
-
-var none = []byte{}
 
 func (p *pending) Delete(t table, k []byte) error { return p.set(t, k, nil) }
 

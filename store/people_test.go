@@ -152,7 +152,7 @@ func TestATokenOfBeforeStillFindsItsText(t *testing.T) {
 		r, _ := w.text(text.ID)
 		r.T.Token = "oldoldold2"
 		w.save(tTexts, textKey(r.T.ID), r)
-		w.put(tTokens, key(nil).str(r.T.Token), num(r.T.ID))
+		w.put(tTokens, key(nil).str(r.T.Token), key(nil).num(r.T.ID))
 		return nil
 	}))
 	for token, want := range map[string]bool{"oldoldold2": true, "OLDOLDOLD2": true, text.Token: false} {

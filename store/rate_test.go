@@ -117,8 +117,8 @@ func TestSlotsOfAnOlderFileCount(t *testing.T) {
 	if err := db.Update(func(btx *bolt.Tx) error {
 		b := btx.Bucket([]byte("rate"))
 		at := t0.Truncate(rateSlot)
-		return errors.Join(b.Put(key(nil).byt('l').str(line).time(at), num(7)), b.Put(key(nil).byt('l').str(line).time(at).raw(shadowSlot), num(2)),
-			b.Put(key(nil).byt('b').str(textback.Block(alice)).time(at), num(3)))
+		return errors.Join(b.Put(key(nil).byt('l').str(line).time(at), key(nil).num(7)), b.Put(key(nil).byt('l').str(line).time(at).raw(shadowSlot), key(nil).num(2)),
+			b.Put(key(nil).byt('b').str(textback.Block(alice)).time(at), key(nil).num(3)))
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -128,7 +127,7 @@ func (w *work) write(t table, k []byte, v any, put func(t table, k, v []byte)) {
 
 // enterNumber writes a number, as enter.
 func (w *work) enterNumber(t table, k []byte, n uint64) {
-	w.s.scratch = binary.BigEndian.AppendUint64(w.s.scratch[:0], n)
+	w.s.scratch = key(w.s.scratch[:0]).num(n)
 	w.enter(t, k, w.s.scratch)
 }
 
